@@ -1,0 +1,117 @@
+"""The settings, read from the environment and `.env`, typed and in groups; importing this reads nothing."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PLACEHOLDERS = ("change", "your-", "your_", "secret", "example", "placeholder", "xxx", "insecure", "password")
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+# pydantic-settings would read a list as JSON; ours are comma-separated.
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Group(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+
+class ServerSettings(_Group):
+    """Where and how to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    environment: Literal["development", "production"] = "development"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    cors_origins: CommaSeparated = []
+    trusted_proxies: CommaSeparated = []
+    drain_seconds: Seconds = 20.0
+    """How long running answers may go on after SIGTERM; the platform's kill timeout less ten seconds."""
+
+
+class StorageSettings(_Group):
+    """Where things are kept."""
+
+    database_url: SecretStr = SecretStr("sqlite+aiosqlite:///./data/app.db")
+    data_dir: Path = Path("./data")
+    database_pool_size: int = Field(10, ge=1, le=1000)
+    database_statement_timeout: Seconds = 5.0
+    database_pool_timeout: Seconds = 2.0
+
+
+class IdentitySettings(_Group):
+    """Accounts and their credentials."""
+
+    secret_key: SecretStr | None = None
+    first_admin_email: str | None = None
+    first_admin_password: SecretStr | None = None
+    registration_open: bool = True
+    access_token_minutes: int = Field(30, ge=1, le=1440)
+    refresh_token_days: int = Field(30, ge=1, le=365)
+
+
+class ModelSettings(_Group):
+    """The models and what they may take. A provider exists where its key does."""
+
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    deepseek_api_key: SecretStr | None = None
+    deepseek_base_url: str | None = None
+    default_model: str | None = None
+    connect_timeout: Seconds = 5.0
+    first_token_timeout: Seconds = 60.0
+    chunk_timeout: Seconds = 30.0
+    answer_timeout: Seconds = 600.0
+    max_answer_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+
+
+class ChatSettings(_Group):
+    """Limits of a conversation and of its streams."""
+
+    max_message_chars: int = Field(200_000, ge=1)
+    max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
+    max_concurrent_generations: int = Field(200, ge=1)
+    max_concurrent_generations_per_user: int = Field(8, ge=1)
+    checkpoint_seconds: Seconds = 1.0
+    ping_seconds: Seconds = 15.0
+    reader_timeout: Seconds = 30.0
+
+
+class Settings(ServerSettings, StorageSettings, IdentitySettings, ModelSettings, ChatSettings):
+    """Every setting; a field's name in upper case is the name of its environment variable."""
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @model_validator(mode="after")
+    def _refuse_a_weak_secret(self) -> Self:
+        key = self.secret_key.get_secret_value() if self.secret_key else None
+        if key is None:
+            if self.production:
+                raise ValueError("SECRET_KEY is required in production; make one with: openssl rand -hex 32")
+            return self
+        if len(key.encode()) < 32:
+            raise ValueError("SECRET_KEY must have at least 32 bytes; make one with: openssl rand -hex 32")
+        if self.production and (any(word in key.lower() for word in PLACEHOLDERS) or len(set(key)) < 8):
+            raise ValueError("SECRET_KEY is a placeholder; make one with: openssl rand -hex 32")
+        return self
+
+    @model_validator(mode="after")
+    def _admin_needs_both(self) -> Self:
+        if self.production and (self.first_admin_email is None) != (self.first_admin_password is None):
+            raise ValueError("FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are given together or not at all")
+        return self

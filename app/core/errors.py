@@ -1,0 +1,168 @@
+"""Every refusal of this application, as one small tree.
+
+    AppError
+    ├── Invalid                 the request cannot be understood or is out of bounds
+    │   ├── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  InvalidEventId
+    ├── Unauthenticated         no, bad, spent or revoked credentials
+    ├── Forbidden               known, but not allowed
+    ├── NotFound                unknown, or someone else's: the same answer
+    ├── Gone                    was here, is no longer kept
+    ├── Conflict                clashes with what is there
+    │   ├── EmailTaken  ConversationBusy  RefreshInProgress  IdempotencyInProgress
+    ├── TooMany                 a limit; says when to come back
+    │   └── TooManyGenerations
+    └── Unavailable             a part is away; says when to come back
+        └── DatabaseUnavailable  Draining  Overloaded
+
+`code` is the stable machine word of an answer; `detail` is for people and never holds a secret, a path or SQL.
+How an error is spelled over HTTP is `app.problems`' business.
+"""
+
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """A refusal with a stable code. `detail` overrides the class's own sentence."""
+
+    code: ClassVar[str] = "internal"
+    default_detail: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
+        self.detail = detail or self.default_detail
+        self.retry_after = retry_after
+        super().__init__(self.detail)
+
+
+class Invalid(AppError):
+    code = "invalid"
+    default_detail = "The request is not valid."
+
+
+class UnknownModel(Invalid):
+    code = "unknown_model"
+    default_detail = "No configured provider has this model."
+
+
+class MessageTooLong(Invalid):
+    code = "message_too_long"
+    default_detail = "The message is too long."
+
+
+class KeyReused(Invalid):
+    code = "idempotency_key_reused"
+    default_detail = "This Idempotency-Key was already used with another body."
+
+
+class InvalidCursor(Invalid):
+    code = "invalid_cursor"
+    default_detail = "The cursor is not one that this list gave out."
+
+
+class InvalidEventId(AppError):
+    """A `Last-Event-ID` or `after` that no client of this stream can have seen."""
+
+    code = "invalid_event_id"
+    default_detail = "The event id is not one that this generation has given out."
+
+
+class Unauthenticated(AppError):
+    code = "unauthenticated"
+    default_detail = "Valid credentials are required."
+
+
+class BadCredentials(Unauthenticated):
+    code = "bad_credentials"
+    default_detail = "The address or the password is wrong."
+
+
+class Forbidden(AppError):
+    code = "forbidden"
+    default_detail = "You may not do this."
+
+
+class CrossOrigin(Forbidden):
+    code = "cross_origin"
+    default_detail = "A request under the session cookie must come from this site's own pages."
+
+
+class RegistrationClosed(Forbidden):
+    code = "registration_closed"
+    default_detail = "Registration is closed on this server."
+
+
+class NotFound(AppError):
+    code = "not_found"
+    default_detail = "There is nothing here."
+
+
+class Gone(AppError):
+    code = "log_expired"
+    default_detail = "The event log of this generation is no longer kept; read the conversation's messages instead."
+
+
+class Conflict(AppError):
+    code = "conflict"
+    default_detail = "The request clashes with the present state."
+
+
+class EmailTaken(Conflict):
+    code = "email_taken"
+    default_detail = "An account with this address exists already."
+
+
+class LastAdmin(Conflict):
+    code = "last_admin"
+    default_detail = "The last active administrator cannot be removed."
+
+
+class ConversationBusy(Conflict):
+    code = "conversation_busy"
+    default_detail = "An answer is still being written in this conversation."
+
+
+class RefreshInProgress(Conflict):
+    code = "refresh_in_progress"
+    default_detail = "This refresh token was spent a moment ago; use the pair that request received."
+
+
+class IdempotencyInProgress(Conflict):
+    code = "idempotency_in_progress"
+    default_detail = "The first request with this Idempotency-Key is still running."
+
+
+class TooMany(AppError):
+    code = "rate_limited"
+    default_detail = "Too many requests."
+
+
+class TooManyGenerations(TooMany):
+    code = "too_many_generations"
+    default_detail = "Too many answers are being written at once."
+
+
+class Unavailable(AppError):
+    code = "unavailable"
+    default_detail = "A part of the service is away for the moment."
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    default_detail = "The database is away for the moment."
+
+
+class Draining(Unavailable):
+    code = "draining"
+    default_detail = "This instance is shutting down."
+
+
+class AnswerFailed(AppError):
+    """A model's answer that ended as failed, for a client that waited for it; `code` is the failure's own."""
+
+    def __init__(self, code: str, detail: str, *, retry_after: int | None = None) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.answer_code = code
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+    default_detail = "The service is busy for the moment."

@@ -1,0 +1,132 @@
+"""Conversations, messages, generations and the request that a model receives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, Literal, TypeVar
+
+from app.domain.failures import FailureCode
+
+T = TypeVar("T")
+
+
+class Author(StrEnum):
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Status(StrEnum):
+    """Of a message and of its generation. A generation leaves STREAMING exactly once."""
+
+    STREAMING = "streaming"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`model` (`provider/id`) answered last. It holds for the next message if a request gave it, as does the prompt."""
+
+    id: str
+    user_id: str
+    title: str
+    model: str
+    model_given: bool
+    system_prompt: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What an answer used; `cost` in US dollars, None when the model's price is unknown."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    code: FailureCode
+    detail: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`position` numbers the messages of a conversation by creation; `parent_id` makes them a tree."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    position: int
+    role: Author
+    content: str
+    status: Status
+    model: str | None
+    generation_id: str | None
+    bill: Bill | None
+    failure: Failure | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The durable side of one run.
+
+    `owner_id` is the instance that runs it and `fence` grows with each change of hands; `last_seq` is the number of its
+    last event once it has ended.
+    """
+
+    id: str
+    user_id: str
+    conversation_id: str
+    message_id: str
+    status: Status
+    owner_id: str
+    fence: int
+    model: str
+    last_seq: int
+    failure_code: FailureCode | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a user posts; None means: as the conversation has it, or the default."""
+
+    message: str
+    conversation_id: str | None = None
+    parent_id: str | None = None
+    model: str | None = None
+    system_prompt: str | None = None
+    max_tokens: int = 4096
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMessage:
+    role: Literal["user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What a provider is asked: `model` is the vendor's own id, `max_tokens` bounds the answer."""
+
+    model: str
+    messages: Sequence[ModelMessage]
+    system_prompt: str | None
+    max_tokens: int
+    temperature: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A slice of a list and where the next one begins."""
+
+    items: Sequence[T]
+    next_cursor: str | None

@@ -1,0 +1,70 @@
+"""The two unions that everything speaks: what a provider yields, and what a generation's log holds."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider reports them; `cached_input_tokens` and `reasoning_tokens` are parts of the totals."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer as an encoded JSON string (`"…"`, UTF-8), safe to splice into one line of an event stream.
+
+    Safe means: no control characters, no `\\u` escape but of line separators, no lone surrogate, no NUL.
+    `app.domain.text` makes and reads such strings.
+    """
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's reasoning; encoded as in TextDelta."""
+
+    raw: bytes
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The upstream's own marker that the answer is whole. A stream without one was cut."""
+
+    reason: FinishReason
+
+
+ProviderEvent = TextDelta | ReasoningDelta | Usage | Finish
+
+
+class Kind(StrEnum):
+    """What an event of a log is; the payload of TEXT and REASONING is a JSON string, of all others a JSON object."""
+
+    START = "start"
+    SOURCES = "sources"
+    REASONING = "reasoning"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    TEXT = "text"
+    USAGE = "usage"
+    FAILURE = "failure"
+    DONE = "done"
+
+
+class LogEvent(NamedTuple):
+    """One numbered event of a generation: `seq` counts from 1 without gaps, `payload` is encoded JSON on one line."""
+
+    seq: int
+    kind: Kind
+    payload: bytes
