@@ -1,0 +1,92 @@
+"""How Alembic reaches the database: a connection that is open already, a given URL, or the application's settings.
+
+A caller hands over `config.attributes["connection"]` or `["url"]`; the command line has neither. With a URL this runs
+an event loop of its own, so an async caller wants `asyncio.to_thread`, or a connection and `run_sync`.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import URL, Connection, event, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.core.config import StorageSettings
+from app.database import database_url
+from app.models import base, metadata
+
+# Any number will do, as long as nothing else in the database takes it.
+MIGRATION_LOCK = 7_402_113_900
+SHARED_TYPES = {id(getattr(base, name)): name for name in ("Id", "Word", "Exact", "LongText", "LongBytes")}
+TYPE_CLASSES = {base.UtcDateTime: "UtcDateTime()", base.Money: "Money()"}
+
+
+def migrate(connection: Connection) -> None:
+    sqlite = connection.dialect.name == "sqlite"
+    with _foreign_keys_off(connection) if sqlite else nullcontext():
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            render_as_batch=True,
+            render_item=_render_item,
+            compare_type=True,
+            # All or nothing: a process killed halfway must find a database that it can migrate again. SQLite can do
+            # that, though Alembic does not expect it to.
+            transactional_ddl=True if sqlite else None,
+        )
+        with context.begin_transaction():
+            if connection.dialect.name == "postgresql":
+                # Two release machines at once: the second waits, and finds nothing left to do.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            context.run_migrations()
+
+
+@contextmanager
+def _foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """A batch operation drops the table that it has copied; with foreign keys on, that deletes what refers to it.
+
+    The pragma does nothing inside a transaction, hence the plain cursor: SQLAlchemy would begin one.
+    """
+    if connection.in_transaction():
+        raise RuntimeError("hand Alembic a SQLite connection before its transaction begins")
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys")
+    were_on = cursor.fetchone() == (1,)
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        if were_on:
+            cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+
+def _render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Our own column types by their names in `app.models.base`; the rest is left to Alembic."""
+    name = SHARED_TYPES.get(id(item)) or TYPE_CLASSES.get(type(item))
+    if kind != "type" or name is None:
+        return False
+    autogen.imports.add("from app.models import base")
+    return f"base.{name}"
+
+
+async def _connect(url: URL) -> None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    if url.get_backend_name() == "sqlite":
+        # The driver would begin a transaction by itself, and not for DDL.
+        event.listen(engine.sync_engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+
+
+attributes = context.config.attributes
+if connection := attributes.get("connection"):
+    migrate(connection)
+else:
+    asyncio.run(_connect(attributes.get("url") or database_url(StorageSettings().database_url.get_secret_value())))

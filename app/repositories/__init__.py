@@ -1,0 +1,1 @@
+"""The only rooms that write SQL: one noun each, on the connection of the caller's transaction."""

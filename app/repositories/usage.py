@@ -1,0 +1,42 @@
+"""The ledger of upstream attempts."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, insert
+
+from app.domain.chat import Generation
+from app.domain.usage import Attempt
+from app.models.usage import usage_records
+from app.repositories.base import Repository, new_id, now
+
+
+class UsageRepository(Repository):
+    async def book(self, generation: Generation, attempts: Sequence[Attempt]) -> None:
+        """Book the upstream calls of a run, in place of what was booked for it before.
+
+        A commit whose answer was lost is repeated, and an owner that was thought dead knows better than the estimate of
+        the instance that took over: neither may count twice.
+        """
+        await self._connection.execute(delete(usage_records).where(usage_records.c.generation_id == generation.id))
+        rows = [
+            {
+                "id": new_id(),
+                "user_id": generation.user_id,
+                "conversation_id": generation.conversation_id,
+                "generation_id": generation.id,
+                "attempt": attempt.number,
+                "provider": attempt.provider,
+                "model": attempt.model,
+                "input_tokens": attempt.usage.input_tokens,
+                "output_tokens": attempt.usage.output_tokens,
+                "cached_input_tokens": attempt.usage.cached_input_tokens,
+                "reasoning_tokens": attempt.usage.reasoning_tokens,
+                "cost": attempt.cost,
+                "outcome": attempt.outcome,
+                "estimated": attempt.estimated,
+                "created_at": now(),
+            }
+            for attempt in attempts
+        ]
+        if rows:
+            await self._connection.execute(insert(usage_records), rows)
