@@ -1,0 +1,28 @@
+"""The loopback vendor, and the adapter under test pointed at it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from app.providers.openai import OpenAIProvider
+from tests.providers.loopback import Loopback
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[Loopback]:
+    vendor = Loopback()
+    server = await asyncio.start_server(vendor.serve, "127.0.0.1", 0)
+    vendor.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    yield vendor
+    vendor.close()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def provider(vendor: Loopback) -> AsyncIterator[OpenAIProvider]:
+    provider = OpenAIProvider("openai", api_key=SecretStr("sk-test"), base_url=vendor.url, connect_timeout=5)
+    yield provider
+    await provider.aclose()

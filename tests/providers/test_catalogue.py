@@ -1,0 +1,191 @@
+"""What a model's name means, and how often a vendor is asked for its list."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from app.core.errors import UnknownModel
+from app.domain.chat import ModelRequest
+from app.domain.events import ProviderEvent
+from app.domain.failures import FailureCode, GenerationFailure
+from app.domain.providers import ModelCard, Provider
+from app.providers import shipped
+from app.providers.catalogue import Catalogue
+from app.providers.offline import OfflineProvider
+
+
+class Shelf:
+    """A provider with these models; None fails, and a slow one never answers."""
+
+    def __init__(self, provider_id: str, listed: Sequence[str] | None = (), *, slow: bool = False) -> None:
+        self.id = provider_id
+        self.listed = listed
+        self.slow = slow
+        self.calls = 0
+        self.closed = False
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
+        for _ in request.messages:
+            yield []
+
+    async def models(self) -> Sequence[ModelCard]:
+        self.calls += 1
+        await asyncio.sleep(3600 if self.slow else 0.01)
+        if self.listed is None:
+            raise GenerationFailure(FailureCode.UPSTREAM_ERROR, "away", retryable=True)
+        return [ModelCard(self.id, name) for name in self.listed]
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def catalogue(
+    *shelves: Shelf, default: str | None = None, clock: Clock | None = None, fetch_seconds: float = 5
+) -> Catalogue:
+    providers: dict[str, Provider] = {**{shelf.id: shelf for shelf in shelves}, "offline": OfflineProvider()}
+    return Catalogue(providers, default, clock=clock or Clock(), fetch_seconds=fetch_seconds)
+
+
+async def test_the_exact_form_reaches_any_model_without_asking() -> None:
+    shelf = Shelf("openai")
+    card = await catalogue(shelf).resolve("openai/ft:gpt-4o:me/x")
+    assert (card.name, shelf.calls) == ("openai/ft:gpt-4o:me/x", 0)
+
+
+async def test_the_exact_form_carries_the_shipped_facts() -> None:
+    card = await catalogue(Shelf("openai")).resolve("openai/gpt-5")
+    assert (card.context_window, card.max_output_tokens, card.takes_temperature) == (400_000, 128_000, False)
+
+
+async def test_a_bare_id_is_found_in_the_shipped_table_without_asking() -> None:
+    shelf = Shelf("deepseek")
+    assert (await catalogue(Shelf("openai"), shelf).resolve("deepseek-flash")).provider == "deepseek"
+    assert shelf.calls == 0
+
+
+async def test_a_bare_id_with_a_slash_is_found_in_the_lists() -> None:
+    card = await catalogue(Shelf("openai", ["meta/llama"])).resolve("meta/llama")
+    assert card.name == "openai/meta/llama"
+
+
+async def test_the_first_provider_in_the_fixed_order_wins() -> None:
+    shelves = (Shelf("deepseek", ["both"]), Shelf("openai", ["both"]))
+    assert (await catalogue(*shelves).resolve("both")).provider == "openai"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "nope", "a/b", "openai/", "x" * 201, "gpt-4o\n", "gpt\x00", "openai/\x1b", "\ud800"]
+)
+async def test_a_name_that_means_nothing_is_refused(name: str) -> None:
+    with pytest.raises(UnknownModel):
+        await catalogue(Shelf("openai")).resolve(name)
+
+
+async def test_the_default_is_that_of_the_first_provider() -> None:
+    assert (await catalogue().resolve(None)).name == "offline/responder"
+    assert (await catalogue(Shelf("deepseek")).resolve(None)).name == "deepseek/deepseek-flash"
+    assert (await catalogue(Shelf("deepseek"), Shelf("openai")).resolve(None)).provider == "openai"
+
+
+async def test_the_default_can_be_set() -> None:
+    both = (Shelf("openai"), Shelf("deepseek"))
+    assert (await catalogue(*both, default="deepseek-v4-pro").resolve(None)).name == "deepseek/deepseek-v4-pro"
+    with pytest.raises(UnknownModel, match="DEFAULT_MODEL"):
+        await catalogue(*both, default="nope").resolve(None)
+
+
+def test_every_shipped_default_is_in_the_shipped_table() -> None:
+    assert all(shipped.knows(provider, model) for provider, model in shipped.DEFAULTS.items())
+
+
+async def test_the_list_is_the_vendors_with_the_shipped_facts() -> None:
+    cards = await catalogue(Shelf("openai", ["gpt-4o", "new"])).models()
+    assert [card.name for card in cards] == ["openai/gpt-4o", "openai/new", "offline/responder"]
+    assert cards[0].context_window == 128_000
+
+
+async def test_many_callers_share_one_fetch_and_a_list_is_kept_ten_minutes() -> None:
+    shelf, clock = Shelf("openai", ["a"]), Clock()
+    models = catalogue(shelf, clock=clock)
+    await asyncio.gather(*(models.models() for _ in range(20)))
+    clock.now = 599
+    await models.models()
+    assert shelf.calls == 1
+    clock.now = 601
+    await models.models()
+    assert shelf.calls == 2
+
+
+async def test_a_vendor_that_fails_is_asked_again_after_a_minute_and_the_table_stands_in() -> None:
+    shelf, clock = Shelf("openai", None), Clock()
+    models = catalogue(shelf, clock=clock)
+    assert "openai/gpt-4o" in [card.name for card in await models.models()]
+    clock.now = 59
+    await models.models()
+    assert shelf.calls == 1
+    clock.now, shelf.listed = 61, ["a"]
+    assert [card.id for card in await models.models()] == ["a", "responder"]
+
+
+async def test_a_list_that_came_once_outlives_a_failure() -> None:
+    shelf, clock = Shelf("openai", ["a"]), Clock()
+    models = catalogue(shelf, clock=clock)
+    await models.models()
+    clock.now, shelf.listed = 601, None
+    assert [card.id for card in await models.models()] == ["a", "responder"]
+
+
+async def test_a_vendor_that_never_answers_does_not_hold_up_the_list() -> None:
+    models = catalogue(Shelf("openai", slow=True), fetch_seconds=0.05)
+    assert "openai/gpt-4o" in [card.name for card in await asyncio.wait_for(models.models(), 1)]
+
+
+async def test_a_caller_who_leaves_does_not_take_the_list_from_the_others() -> None:
+    shelf = Shelf("openai", ["a"])
+    models = catalogue(shelf)
+    first = asyncio.create_task(models.models())
+    second = asyncio.create_task(models.models())
+    await asyncio.sleep(0)
+    first.cancel()
+    assert [card.id for card in await second] == ["a", "responder"]
+
+
+async def test_closing_closes_every_provider() -> None:
+    shelves = [Shelf("openai"), Shelf("deepseek")]
+    models = catalogue(*shelves)
+    await models.aclose()
+    assert all(shelf.closed for shelf in shelves)
+
+
+async def test_a_card_leads_to_its_provider() -> None:
+    shelf = Shelf("openai")
+    models = catalogue(shelf)
+    assert models.provider(await models.resolve("gpt-4o")) is shelf
+
+
+@pytest.mark.parametrize(
+    "name", ["text-embedding-3-small", "whisper-1", "tts-1", "gpt-image-2", "gpt-realtime", "sora-2"]
+)
+def test_what_is_no_chat_model_is_told_apart(name: str) -> None:
+    assert not shipped.is_chat_model(name)
+
+
+def test_every_shipped_model_of_openai_is_a_chat_model() -> None:
+    assert all(shipped.is_chat_model(card.id) for card in shipped.cards("openai"))
+
+
+@pytest.mark.parametrize(
+    ("name", "takes"),
+    [("gpt-4o", True), ("gpt-5", False), ("gpt-6.1-sol", False), ("o3", False), ("openai/o3", False), ("omni", True)],
+)
+def test_reasoning_models_take_no_temperature(name: str, takes: bool) -> None:
+    assert shipped.card("openai", name).takes_temperature is takes

@@ -1,0 +1,115 @@
+"""Every error of the SDK has a name of ours, and none carries the vendor's words."""
+
+import inspect
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx2
+import openai
+import pytest
+
+from app.domain.failures import FailureCode, GenerationFailure
+from app.providers.openai_errors import failure_of, reported, retry_after
+
+REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1")
+# Of parts of the SDK that are not called here.
+ELSEWHERE = {"SubjectTokenProviderError", "WebSocketConnectionClosedError", "WebSocketQueueFullError"}
+
+
+def tree(root: type[openai.OpenAIError]) -> list[type[openai.OpenAIError]]:
+    return [root, *(leaf for child in root.__subclasses__() for leaf in tree(child))]
+
+
+def status_error(status: int, body: object = None, headers: dict[str, str] | None = None) -> openai.APIStatusError:
+    response = httpx2.Response(status, request=REQUEST, headers=headers)
+    return openai.APIStatusError("secret", response=response, body=body)
+
+
+def example(kind: type[openai.OpenAIError]) -> openai.OpenAIError:
+    """An error of that class, made with whatever its constructor wants."""
+    status = getattr(kind, "status_code", 500)
+    values = {
+        "message": "secret",
+        "request": REQUEST,
+        "response": httpx2.Response(status, request=REQUEST),
+        "body": {"message": "secret"},
+        "symbol": "secret",
+    }
+    if kind in (openai.OpenAIError, openai.LengthFinishReasonError):
+        return kind.__new__(kind)
+    wanted = inspect.signature(kind).parameters
+    return kind(**{name: values[name] for name in wanted if name in values})
+
+
+@pytest.mark.parametrize("kind", [kind for kind in tree(openai.OpenAIError) if kind.__name__ not in ELSEWHERE])
+def test_no_error_of_the_sdk_is_forgotten(kind: type[openai.OpenAIError]) -> None:
+    failure = failure_of(example(kind))
+    assert isinstance(failure, GenerationFailure)
+    assert failure.code.startswith(("upstream_", "context_", "refused"))
+    assert "secret" not in failure.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "retryable", "transient"),
+    [
+        (400, {"code": "context_length_exceeded"}, "context_too_long", False, False),
+        (400, {"message": "This model's maximum context length is 65536 tokens"}, "context_too_long", False, False),
+        (400, {"code": "content_policy_violation"}, "refused", False, False),
+        (400, {"type": "invalid_request_error"}, "upstream_error", False, False),
+        (401, None, "upstream_auth", False, False),
+        (402, {"message": "Insufficient Balance"}, "upstream_rate_limited", True, False),
+        (403, None, "upstream_auth", False, False),
+        (403, {"code": "model_not_found"}, "upstream_error", False, False),
+        (404, "<html>", "upstream_error", False, False),
+        (413, None, "context_too_long", False, False),
+        (418, None, "upstream_error", False, False),
+        (422, ["what"], "upstream_error", False, False),
+        (429, {"code": "rate_limit_exceeded"}, "upstream_rate_limited", True, True),
+        (429, {"code": "insufficient_quota"}, "upstream_rate_limited", True, False),
+        (500, None, "upstream_error", True, True),
+        (502, None, "upstream_error", True, True),
+        (503, {"type": "server_error"}, "upstream_overloaded", True, True),
+        (504, None, "upstream_error", True, True),
+        (529, None, "upstream_overloaded", True, True),
+        (599, None, "upstream_error", True, True),
+        (302, None, "upstream_protocol", True, False),
+    ],
+)
+def test_a_status_means_what_the_contract_says(
+    status: int, body: object, code: str, retryable: bool, transient: bool
+) -> None:
+    failure = failure_of(status_error(status, body))
+    assert (failure.code, failure.retryable, failure.transient) == (code, retryable, transient)
+
+
+def test_a_connection_that_fails_is_tried_again() -> None:
+    assert failure_of(openai.APITimeoutError(REQUEST)).code is FailureCode.UPSTREAM_TIMEOUT
+    assert failure_of(openai.APIConnectionError(request=REQUEST)).transient
+
+
+@pytest.mark.parametrize("error", [None, 7, "boom", [], {"code": 500}, {"code": "1" * 5000}, {"code": {"a": 1}}])
+def test_anything_can_be_reported_as_an_error(error: object) -> None:
+    assert reported(error).code is FailureCode.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "x", "retry-after": "9"}, 9),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+    ],
+)
+def test_the_wish_to_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(httpx2.Headers(headers)) == seconds
+
+
+def test_the_wish_to_wait_may_be_a_date() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 25 < (retry_after(httpx2.Headers({"retry-after": date})) or 0) <= 30
