@@ -1,0 +1,117 @@
+"""Calls the upstream until the answer is whole, at most twice, and books each call."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+from decimal import Decimal
+
+from app.domain.chat import ModelRequest, Status
+from app.domain.events import Kind, Usage
+from app.domain.failures import FailureCode, GenerationFailure
+from app.domain.providers import ModelCard, Provider
+from app.domain.text import decode
+from app.domain.tokens import estimate
+from app.domain.usage import Attempt
+from app.generation.deadline import Deadline
+from app.generation.log import EventLog
+from app.generation.recorder import Recorder
+
+ATTEMPTS = 2
+PATIENCE = 5.0
+"""Seconds of an upstream's `Retry-After` that are worth waiting; a longer wish is an answer for the user."""
+
+Price = Callable[[ModelCard, Usage], Decimal | None]
+
+
+class Attempts:
+    """The upstream calls of one generation; `booked` holds one entry each, however it ended."""
+
+    def __init__(
+        self, provider: Provider, card: ModelCard, request: ModelRequest, recorder: Recorder, log: EventLog
+    ) -> None:
+        self._provider = provider
+        self._card = card
+        self._request = request
+        self._recorder = recorder
+        self._log = log
+        self._open = False
+        self.booked: list[tuple[Usage, bool, str]] = []
+
+    async def run(self, deadline: Deadline) -> None:
+        """Relay the answer into the log. Raises GenerationFailure; what was logged before stays."""
+        for number in range(1, ATTEMPTS + 1):
+            try:
+                await self._call(deadline)
+            except GenerationFailure as failure:
+                self._book(failure.code.value)
+                if self._final(failure, number):
+                    raise
+                await asyncio.sleep(failure.retry_after or random.uniform(0.2, 0.6))  # noqa: S311
+                deadline.restart()
+            else:
+                self._book(Status.COMPLETE.value)
+                return
+
+    def abandon(self, outcome: str) -> None:
+        """Book the call that was under way when the generation was interrupted."""
+        if self._open:
+            self._book(outcome)
+
+    def attempts(self, price: Price) -> list[Attempt]:
+        """What the ledger is to hold."""
+        return [
+            Attempt(
+                number=number,
+                provider=self._card.provider,
+                model=self._card.id,
+                usage=usage,
+                estimated=estimated,
+                cost=price(self._card, usage),
+                outcome=outcome,
+            )
+            for number, (usage, estimated, outcome) in enumerate(self.booked, start=1)
+        ]
+
+    async def _call(self, deadline: Deadline) -> None:
+        self._open = True
+        recorder = self._recorder
+        recorder.begin_attempt()
+        try:
+            async with aclosing(self._provider.stream(self._request)) as batches:
+                async for batch in batches:
+                    deadline.progress()
+                    recorder.record(batch)
+                    if recorder.finish is not None:
+                        deadline.finishing()
+        except GenerationFailure:
+            if recorder.finish is None:
+                raise  # after the finish marker the answer is whole, and only the usage report was lost
+        if recorder.finish is None:
+            raise GenerationFailure(
+                FailureCode.UPSTREAM_CUT,
+                "The model's server closed the connection in the middle of the answer.",
+                retryable=True,
+                transient=True,
+            )
+
+    def _final(self, failure: GenerationFailure, number: int) -> bool:
+        too_long = failure.retry_after is not None and failure.retry_after > PATIENCE
+        return self._recorder.visible or not failure.transient or number == ATTEMPTS or too_long
+
+    def _book(self, outcome: str) -> None:
+        self._open = False
+        reported = self._recorder.usage
+        if reported is not None:
+            self.booked.append((reported, False, outcome))
+        elif not self._recorder.visible and outcome not in (Status.COMPLETE.value, Status.STOPPED.value):
+            self.booked.append((Usage(0, 0), True, outcome))
+        else:
+            self.booked.append((self._estimate(), True, outcome))
+
+    def _estimate(self) -> Usage:
+        prompt = [message.content for message in self._request.messages]
+        prompt.append(self._request.system_prompt or "")
+        events = self._log.after(0)
+        written = decode(event.payload for event in events if event.kind in (Kind.TEXT, Kind.REASONING))
+        return Usage(sum(map(estimate, prompt)), estimate(written) if written else 0)

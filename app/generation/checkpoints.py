@@ -1,0 +1,85 @@
+"""Saves what the logs of all live runs gained, in one statement a tick."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from app.core.errors import DatabaseUnavailable
+from app.database import Database, Transaction
+from app.generation import codec
+from app.generation.run import Interrupt, Run
+from app.repositories.generations import Checkpoint
+
+logger = logging.getLogger(__name__)
+
+_DEAR_TICK = 0.2
+_SLOWEST = 5.0
+
+
+class Checkpointer:
+    """One task a process. A tick also learns which runs this instance has lost, and which somebody asked to stop."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._runs: dict[str, Run] = {}
+        self._ticking = asyncio.Lock()
+        self._unsure = False
+
+    def join(self, run: Run) -> None:
+        self._runs[run.generation.id] = run
+
+    async def leave(self, generation_id: str) -> None:
+        """From when this returns no checkpoint of this generation is written any more."""
+        self._runs.pop(generation_id, None)
+        async with self._ticking:
+            return
+
+    async def run_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = self._seconds
+        while True:
+            await asyncio.sleep(pause)
+            began = loop.time()
+            try:
+                await self.tick()
+            except DatabaseUnavailable:
+                logger.warning("checkpoint waits for the database")
+            cost = loop.time() - began
+            pause = min(_SLOWEST, max(self._seconds, cost * 5)) if cost > _DEAR_TICK else self._seconds
+
+    async def tick(self) -> None:
+        """Save all that is new. Raises DatabaseUnavailable; what was not saved is part of the next tick."""
+        async with self._ticking:
+            runs = list(self._runs.values())
+            if not runs:
+                return
+            unsure, self._unsure = self._unsure, True
+            async with self._database.transaction() as tx:
+                saved = [
+                    await self._save(tx, owner_id, [run for run in runs if run.generation.owner_id == owner_id], unsure)
+                    for owner_id in {run.generation.owner_id for run in runs}
+                ]
+            self._unsure = False
+            for run, seq in (pair for part in saved for pair in part):
+                run.saved_seq = seq
+
+    async def _save(self, tx: Transaction, owner_id: str, runs: Sequence[Run], unsure: bool) -> list[tuple[Run, int]]:
+        held = await tx.instances.hold(owner_id)
+        owned = await tx.generations.owned([run.generation.id for run in runs], owner_id) if held else {}
+        saved, rows = [], []
+        for run in runs:
+            generation_id = run.generation.id
+            if generation_id not in owned:
+                run.interrupt(Interrupt.LOST)
+                continue
+            if owned[generation_id]:
+                run.interrupt(Interrupt.STOP)
+            if unsure:
+                await tx.generations.drop_checkpoints(generation_id, from_seq=run.saved_seq + 1)
+            if events := run.log.after(run.saved_seq):
+                rows.append(Checkpoint(generation_id, events[0].seq, codec.pack(events)))
+                saved.append((run, events[-1].seq))
+        if rows:
+            await tx.generations.add_checkpoints(rows)
+        return saved

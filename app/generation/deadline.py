@@ -1,0 +1,65 @@
+"""The clocks of one upstream call, at the price of one timer however many chunks pass."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds: until the first event, between two, after the finish marker (for the usage report), and in all."""
+
+    first: float = 60.0
+    gap: float = 30.0
+    trailer: float = 5.0
+    whole: float = 600.0
+
+
+class Deadline:
+    """Calls `expire` once when nothing happened for too long, or when the whole took too long.
+
+    Progress only notes the time; the timer looks at it when it fires and sets itself anew. A timeout around each read
+    would cost a timer a chunk.
+    """
+
+    __slots__ = ("_end", "_expire", "_last", "_limit", "_limits", "_loop", "_timer")
+
+    def __init__(self, limits: TimeLimits, expire: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._limits = limits
+        self._expire = expire
+        self._last = self._loop.time()
+        self._limit = limits.first
+        self._end = self._last + limits.whole
+        self._timer = self._loop.call_at(self._due(), self._check)
+
+    def restart(self) -> None:
+        """Another attempt begins: its first event has the full time again, the whole has not."""
+        self._set(self._limits.first)
+
+    def progress(self) -> None:
+        self._last = self._loop.time()
+        if self._limit == self._limits.first:
+            self._set(self._limits.gap)
+
+    def finishing(self) -> None:
+        """The finish marker was seen: only trailers may follow."""
+        self._set(min(self._limits.trailer, self._limits.gap))
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+    def _set(self, limit: float) -> None:
+        self._last, self._limit = self._loop.time(), limit
+        self._timer.cancel()
+        self._timer = self._loop.call_at(self._due(), self._check)
+
+    def _due(self) -> float:
+        return min(self._last + self._limit, self._end)
+
+    def _check(self) -> None:
+        due = self._due()
+        if self._loop.time() >= due:
+            self._expire()
+        else:
+            self._timer = self._loop.call_at(due, self._check)

@@ -1,0 +1,169 @@
+"""Starts, stops and drains runs: the one place that knows which live here."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.errors import DatabaseUnavailable, Draining, TooManyGenerations
+from app.generation.attempts import Price
+from app.generation.checkpoints import Checkpointer
+from app.generation.deadline import TimeLimits
+from app.generation.endings import Ending, Endings
+from app.generation.leases import Lease
+from app.generation.log import EventLog, EventLogs
+from app.generation.run import Assignment, Interrupt, Run
+
+logger = logging.getLogger(__name__)
+
+_STOP_PATIENCE = 1.0
+_DRAIN_GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    time: TimeLimits
+    max_answer_bytes: int
+    concurrent: int
+    concurrent_per_user: int
+
+
+class Slot:
+    """A place among the running generations. It is given back by `release`, or by the end of the run that took it."""
+
+    __slots__ = ("_give_back", "user_id")
+
+    def __init__(self, user_id: str, give_back: Callable[[str], None]) -> None:
+        self.user_id = user_id
+        self._give_back: Callable[[str], None] | None = give_back
+
+    def release(self) -> None:
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back(self.user_id)
+
+
+class Engine:
+    def __init__(
+        self,
+        *,
+        logs: EventLogs,
+        lease: Lease,
+        checkpointer: Checkpointer,
+        endings: Endings,
+        price: Price,
+        limits: EngineLimits,
+    ) -> None:
+        self._logs = logs
+        self._lease = lease
+        self._checkpointer = checkpointer
+        self._endings = endings
+        self._price = price
+        self._limits = limits
+        self._runs: dict[str, Run] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._taken: Counter[str] = Counter()
+        self.draining = False
+        lease.on_lost = self._abandon
+
+    @property
+    def instance_id(self) -> str:
+        """The owner to write into a new generation's row."""
+        return self._lease.instance_id
+
+    @property
+    def state(self) -> str:
+        """`ok` when new generations may start here."""
+        if self.draining:
+            return "draining"
+        return "ok" if self._lease.held else "waiting_for_database"
+
+    def admit(self, user_id: str) -> Slot:
+        """A place for one more run of this user. Raises Draining, DatabaseUnavailable or TooManyGenerations."""
+        if self.draining:
+            raise Draining(retry_after=5)
+        if not self._lease.held:
+            raise DatabaseUnavailable(retry_after=2)
+        if self._taken.total() >= self._limits.concurrent or self._taken[user_id] >= self._limits.concurrent_per_user:
+            raise TooManyGenerations(retry_after=5)
+        self._taken[user_id] += 1
+        return Slot(user_id, self._give_back)
+
+    def start(self, assignment: Assignment, slot: Slot) -> EventLog:
+        """Run a generation that is committed already, detached from whoever asked."""
+        generation_id = assignment.generation.id
+        log = self._logs.create(generation_id)
+        run = Run(assignment, log, self._limits.time, self._limits.max_answer_bytes, self._price)
+        self._runs[generation_id] = run
+        self._checkpointer.join(run)
+        self._tasks[generation_id] = asyncio.create_task(self._supervise(run, slot), name=f"run {generation_id}")
+        if self.draining:
+            run.interrupt(Interrupt.DRAIN)
+        return log
+
+    def log(self, generation_id: str) -> EventLog | None:
+        """The log of a generation that runs here, or did a moment ago."""
+        return self._logs.find(generation_id)
+
+    async def stop(self, generation_id: str) -> bool:
+        """Stop a run and wait a moment for its end; false when it does not run here."""
+        run = self._runs.get(generation_id)
+        if run is None:
+            return False
+        run.interrupt(Interrupt.STOP)
+        await asyncio.wait({self._tasks[generation_id]}, timeout=_STOP_PATIENCE)
+        return True
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, let what runs finish for so long, then end the rest with its text kept."""
+        self.draining = True
+        if self._tasks:
+            await asyncio.wait(set(self._tasks.values()), timeout=seconds)
+        for run in list(self._runs.values()):
+            run.interrupt(Interrupt.DRAIN)
+        if self._tasks:
+            await asyncio.wait(set(self._tasks.values()), timeout=_DRAIN_GRACE)
+
+    async def close(self) -> None:
+        """End what still runs at the end of the process without further waiting."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _abandon(self, instance_id: str) -> None:
+        """The lease of `instance_id` is lost: its runs are no longer ours to write."""
+        for run in list(self._runs.values()):
+            if run.generation.owner_id == instance_id:
+                run.interrupt(Interrupt.LOST)
+
+    def _give_back(self, user_id: str) -> None:
+        self._taken[user_id] -= 1
+        if not self._taken[user_id]:
+            del self._taken[user_id]
+
+    async def _supervise(self, run: Run, slot: Slot) -> None:
+        generation = run.generation
+        try:
+            ending = await run.execute()
+            _report(run, ending)
+            await self._checkpointer.leave(generation.id)
+            await self._endings.conclude(generation, run.log, ending)
+        except Exception:
+            # The edge of a detached task: nobody else would see the error, and readers must not wait for ever.
+            logger.exception("a run could not be ended", extra={"generation_id": generation.id})
+            if not run.log.ended:
+                self._endings.give_up(generation, run.log)
+        finally:
+            slot.release()
+            del self._runs[generation.id], self._tasks[generation.id]
+            self._logs.retire(generation.id)
+
+
+def _report(run: Run, ending: Ending) -> None:
+    generation = run.generation
+    fields = {"generation_id": generation.id, "model": generation.model, "status": ending.status.value}
+    if ending.failure is not None:
+        fields["code"] = ending.failure.code.value
+    logger.info("generation ended", extra=fields)

@@ -1,0 +1,54 @@
+"""Turns what a provider yields into the events of a log, and counts along."""
+
+from collections.abc import Sequence
+
+from app.domain.events import Finish, FinishReason, Kind, ProviderEvent, ReasoningDelta, TextDelta, Usage
+from app.domain.failures import FailureCode, GenerationFailure
+from app.domain.text import pieces
+from app.generation.log import EventLog
+
+# An event becomes one block of a stream, and one send holds whole blocks of 4 KiB at most.
+PIECE_BYTES = 3800
+
+
+class Recorder:
+    """The answer of one generation as it comes: across attempts the log is one, the counts are the attempt's."""
+
+    __slots__ = ("_bytes", "_log", "_max_bytes", "finish", "usage", "visible")
+
+    def __init__(self, log: EventLog, max_bytes: int) -> None:
+        self._log = log
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self.visible = False
+        """Whether a client may have seen anything: from then on nothing is tried again."""
+        self.finish: FinishReason | None = None
+        self.usage: Usage | None = None
+
+    def begin_attempt(self) -> None:
+        self.finish = None
+        self.usage = None
+
+    def record(self, batch: Sequence[ProviderEvent]) -> None:
+        """Log one batch and wake the readers once. Raises GenerationFailure when the answer grows out of bounds."""
+        for event in batch:
+            match event:
+                case TextDelta(raw):
+                    self._append(Kind.TEXT, raw)
+                case ReasoningDelta(raw):
+                    self._append(Kind.REASONING, raw)
+                case Usage():
+                    self.usage = event
+                case Finish(reason):
+                    self.finish = reason
+        self._log.wake()
+
+    def _append(self, kind: Kind, raw: bytes) -> None:
+        self._bytes += len(raw)
+        if self._bytes > self._max_bytes:
+            raise GenerationFailure(
+                FailureCode.UPSTREAM_PROTOCOL, "The answer grew beyond what this server takes.", retryable=False
+            )
+        self.visible = True
+        for piece in pieces(raw, PIECE_BYTES):
+            self._log.append(kind, piece)

@@ -1,0 +1,111 @@
+"""One run of a model for one assistant message, from its first upstream call to its single ending."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from app.domain.chat import Bill, Failure, Generation, ModelRequest, Status
+from app.domain.events import Kind
+from app.domain.failures import FailureCode, GenerationFailure
+from app.domain.providers import ModelCard, Provider
+from app.generation.attempts import Attempts, Price
+from app.generation.deadline import Deadline, TimeLimits
+from app.generation.endings import Ending, start_payload
+from app.generation.log import EventLog
+from app.generation.recorder import Recorder
+
+logger = logging.getLogger(__name__)
+
+
+class Interrupt(Enum):
+    """Why a run ends from outside. The first one counts."""
+
+    STOP = auto()
+    TIMEOUT = auto()
+    DRAIN = auto()
+    LOST = auto()
+
+
+_FAILURES = {
+    Interrupt.TIMEOUT: Failure(FailureCode.UPSTREAM_TIMEOUT, "The model did not answer in time.", retryable=True),
+    Interrupt.DRAIN: Failure(
+        FailureCode.INSTANCE_DRAINING, "The server is restarting; what was written is kept.", retryable=True
+    ),
+    Interrupt.LOST: Failure(
+        FailureCode.INSTANCE_LOST, "The server that wrote this answer lost its place.", retryable=True
+    ),
+}
+_INTERNAL = Failure(FailureCode.INTERNAL, "Something went wrong on our side.", retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a run is to do: the model asked, the request, and the row that it answers for."""
+
+    generation: Generation
+    card: ModelCard
+    provider: Provider
+    request: ModelRequest
+
+
+class Run:
+    """Lives apart from any connection, in a detached task."""
+
+    def __init__(self, assignment: Assignment, log: EventLog, limits: TimeLimits, max_bytes: int, price: Price) -> None:
+        self.generation = assignment.generation
+        self.log = log
+        self.saved_seq = 0
+        """Up to where the database has this log; the checkpointer's note."""
+        self._limits = limits
+        self._price = price
+        self._recorder = Recorder(log, max_bytes)
+        self._attempts = Attempts(assignment.provider, assignment.card, assignment.request, self._recorder, log)
+        self._interrupted: Interrupt | None = None
+        self._relay: asyncio.Task[None] | None = None
+        log.append(Kind.START, start_payload(self.generation))
+
+    def interrupt(self, reason: Interrupt) -> None:
+        """End this run soon; harmless when it has ended, and the upstream is closed at once."""
+        if self._interrupted is None:
+            self._interrupted = reason
+        if self._relay is not None:
+            self._relay.cancel()
+
+    async def execute(self) -> Ending:
+        """Relay the answer into the log; answers how it ended, which is to be saved and said."""
+        deadline = Deadline(self._limits, lambda: self.interrupt(Interrupt.TIMEOUT))
+        self._relay = asyncio.create_task(self._attempts.run(deadline))
+        try:
+            if self._interrupted is not None:
+                self._relay.cancel()
+            await asyncio.wait({self._relay})
+        finally:
+            deadline.close()
+        return self._ending(self._relay)
+
+    def _ending(self, relay: "asyncio.Task[None]") -> Ending:
+        status, failure = self._outcome(relay)
+        self._attempts.abandon(failure.code.value if failure else status.value)
+        attempts = self._attempts.attempts(self._price)
+        last = attempts[-1] if attempts else None
+        bill = Bill(last.usage.input_tokens, last.usage.output_tokens, last.cost) if last and self._billed() else None
+        return Ending(status, failure, bill, attempts)
+
+    def _billed(self) -> bool:
+        return self._recorder.visible or self._recorder.usage is not None or self._recorder.finish is not None
+
+    def _outcome(self, relay: "asyncio.Task[None]") -> tuple[Status, Failure | None]:
+        if not relay.cancelled():
+            error = relay.exception()
+            if error is None:
+                return Status.COMPLETE, None
+            if isinstance(error, GenerationFailure):
+                return Status.FAILED, Failure(error.code, error.detail, error.retryable)
+            logger.error("run failed", exc_info=error, extra={"generation_id": self.generation.id})
+            return Status.FAILED, _INTERNAL
+        if self._interrupted is Interrupt.STOP:
+            return Status.STOPPED, None
+        if self._interrupted is Interrupt.TIMEOUT and self._recorder.finish is not None:
+            return Status.COMPLETE, None
+        return Status.FAILED, _FAILURES[self._interrupted] if self._interrupted else _INTERNAL
