@@ -1,0 +1,33 @@
+"""Our own chat stream: server-sent events that the simplest front-end can read.
+
+A text block is one `data:` line and nothing else. Clients that split what they read on blank lines and look only at
+pieces that begin with `data: ` see text and the ending, and pass over the rest.
+"""
+
+from app.domain.events import Kind, LogEvent
+from app.wire.response import Encoder
+
+_UNNAMED = {Kind.TEXT, Kind.DONE}
+
+
+def encode(event: LogEvent) -> bytes:
+    """A block without an id, for readers of a POST."""
+    if event.kind is Kind.TEXT:
+        return b'data: {"text": %b, "seq": %d}\n\n' % (event.payload, event.seq)
+    return _block(event)
+
+
+def encoder_with_ids(generation_id: str) -> Encoder:
+    """Blocks that carry `id: <generation>:<seq>`, for EventSource, which sends the last one back."""
+    prefix = b"id: %b:" % generation_id.encode()
+
+    def encode_with_id(event: LogEvent) -> bytes:
+        return b"%b%d\n%b" % (prefix, event.seq, encode(event))
+
+    return encode_with_id
+
+
+def _block(event: LogEvent) -> bytes:
+    name = b"" if event.kind in _UNNAMED else b"event: %b\n" % event.kind.value.encode()
+    payload = b'{"text": %b}' % event.payload if event.kind is Kind.REASONING else event.payload
+    return b'%bdata: %b, "seq": %d}\n\n' % (name, payload[:-1], event.seq)
