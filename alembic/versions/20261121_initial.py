@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
     )
     op.create_index(
-        op.f("ix_conversations_user_id_conversations_updated_at_conversations_id"),
+        op.f("ix_conversations_user_id_updated_at_id"),
         "conversations",
         ["user_id", "updated_at", "id"],
     )
@@ -120,7 +120,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("live_conversation_id", name=op.f("uq_generations_live_conversation_id")),
     )
     op.create_index(op.f("ix_generations_conversation_id"), "generations", ["conversation_id"])
-    op.create_index(op.f("ix_generations_status_generations_owner_id"), "generations", ["status", "owner_id"])
+    op.create_index(op.f("ix_generations_status_owner_id"), "generations", ["status", "owner_id"])
     op.create_index(op.f("ix_generations_user_id"), "generations", ["user_id"])
 
     op.create_table(
@@ -187,9 +187,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_records")),
         sa.UniqueConstraint("generation_id", "attempt", name=op.f("uq_usage_records_generation_id_attempt")),
     )
-    op.create_index(
-        op.f("ix_usage_records_user_id_usage_records_created_at"), "usage_records", ["user_id", "created_at"]
-    )
+    op.create_index(op.f("ix_usage_records_user_id_created_at"), "usage_records", ["user_id", "created_at"])
 
     op.create_table(
         "instances",

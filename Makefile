@@ -1,0 +1,74 @@
+# The commands of daily work; `make` alone lists them. HOST, PORT and every other setting pass through from the
+# environment, as in `PORT=9000 make run`.
+
+# The first of these that is Python 3.11 or newer and can make a venv; `make run PYTHON=/path/to/python` names another.
+PYTHON ?= python3.13 python3.12 python3.11 python3
+UV ?= uv
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(ARGS)
+
+# A stamp says which lock is installed. The test lock holds all of the other, so it satisfies both.
+RUN_STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-tests
+
+.PHONY: help run test check migrate format lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
+
+run: $(RUN_STAMP) ## Migrate the database and start the service; Ctrl-C lets running answers finish
+	@$(BIN)/python -m app.cli migrate
+	@exec $(BIN)/python -m app.main
+
+test: $(TEST_STAMP) ## Run the tests; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
+	@$(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips) $(ARGS)
+
+check: $(TEST_STAMP) ## Lint, formatting, types, the direction of imports, migrations against the models
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@echo 'alembic check, on a throwaway database'
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export DATABASE_URL="sqlite:///$$folder/check.db" \
+		&& $(BIN)/alembic upgrade head && $(BIN)/alembic check
+
+migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL to the newest schema
+	@$(BIN)/python -m app.cli migrate
+
+format: $(TEST_STAMP) ## Fix what can be fixed by machine, then format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Write both locks from pyproject.toml, with uv; `make lock ARGS=--upgrade` takes newer versions
+	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pip install uv, or UV=/path/to/uv' >&2; exit 1; }
+	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra test --constraint requirements.lock --output-file tests/requirements.lock pyproject.toml
+
+clean: ## Remove the virtual environment and all caches; data stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	find app tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(TEST_STAMP): $(BIN)/python requirements.lock tests/requirements.lock
+	@echo 'Installing tests/requirements.lock'
+	@$(INSTALL) tests/requirements.lock
+	@touch $(RUN_STAMP) $@
+
+$(RUN_STAMP): $(BIN)/python requirements.lock
+	@echo 'Installing requirements.lock'
+	@$(INSTALL) requirements.lock
+	@touch $@
+
+# A link, missing or dangling when the Python behind it has gone. Version managers leave commands that only fail.
+$(BIN)/python:
+	@for python in $(PYTHON); do \
+		"$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		echo "Making $(VENV) with $$("$$python" --version)"; \
+		exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	echo 'No Python 3.11 or newer with the venv module among: $(PYTHON).' >&2; \
+	echo 'Install one (on Debian: apt install python3 python3-venv) or name it: PYTHON=/path/to/python' >&2; \
+	exit 1
