@@ -37,7 +37,6 @@ class ServerSettings(_Group):
     environment: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cors_origins: CommaSeparated = []
-    trusted_proxies: CommaSeparated = []
     drain_seconds: Seconds = 20.0
     """How long running answers may go on after SIGTERM; the platform's kill timeout less ten seconds."""
 

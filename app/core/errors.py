@@ -11,8 +11,9 @@
     │   ├── EmailTaken  ConversationBusy  RefreshInProgress  IdempotencyInProgress
     ├── TooMany                 a limit; says when to come back
     │   └── TooManyGenerations
-    └── Unavailable             a part is away; says when to come back
-        └── DatabaseUnavailable  Draining  Overloaded
+    ├── Unavailable             a part is away; says when to come back
+    │   └── DatabaseUnavailable  Draining  Overloaded
+    └── AnswerFailed            a model's answer failed, and its client waited for the whole of it
 
 `code` is the stable machine word of an answer; `detail` is for people and never holds a secret, a path or SQL.
 How an error is spelled over HTTP is `app.problems`' business.

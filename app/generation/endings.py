@@ -1,12 +1,11 @@
 """Ends a generation once: the ending is saved, then said."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-
-import msgspec
 
 from app.core.errors import DatabaseUnavailable
 from app.database import Database
@@ -148,7 +147,7 @@ def _last_events(generation: Generation, log: EventLog, ending: Ending) -> Seque
     done: dict[str, object] = {"done": True, "status": ending.status.value, "message_id": generation.message_id}
     payloads.append((Kind.DONE, done))
     first = log.last_seq + 1
-    return [LogEvent(seq, kind, msgspec.json.encode(fields)) for seq, (kind, fields) in enumerate(payloads, first)]
+    return [LogEvent(seq, kind, _encode(fields)) for seq, (kind, fields) in enumerate(payloads, first)]
 
 
 def _bill_fields(bill: Bill) -> dict[str, object]:
@@ -163,7 +162,7 @@ def _publish(log: EventLog, events: Sequence[LogEvent]) -> None:
 
 def start_payload(generation: Generation) -> bytes:
     """The first event of every log: made of the row alone, so that it can be made again after a crash."""
-    return msgspec.json.encode(
+    return _encode(
         {
             "conversation_id": generation.conversation_id,
             "message_id": generation.message_id,
@@ -171,3 +170,8 @@ def start_payload(generation: Generation) -> bytes:
             "model": generation.model,
         }
     )
+
+
+def _encode(fields: Mapping[str, object]) -> bytes:
+    # ASCII, with the spaces that people know from examples; there are a few of these a generation.
+    return json.dumps(fields).encode()

@@ -16,6 +16,11 @@ class Prices:
     def __init__(self, official: AbstractSet[str]) -> None:
         self._official = official
 
+    def load(self) -> None:
+        """Read the price list: at the start and in a thread, for it takes half a second."""
+        if self._official:
+            import genai_prices  # noqa: F401, PLC0415  # see below
+
     def cost(self, card: ModelCard, usage: Usage) -> Decimal | None:
         """None where the price is unknown; never 0 for that."""
         if card.provider == "offline":

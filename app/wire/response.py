@@ -60,8 +60,8 @@ class EventStreamResponse(Response):
             if not watch.stuck:
                 raise
             task.uncancel()
-            if abort := scope.get("extensions", {}).get("app.abort"):
-                abort()
+            if server := scope.get("extensions", {}).get("app.abort"):
+                server["abort"]()
         finally:
             self._log.unlisten(woken.set)
             watch.close()

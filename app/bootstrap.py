@@ -1,0 +1,129 @@
+"""Builds every long-lived object once; opens them, then closes them in reverse."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.core.config import Settings
+from app.core.secret_key import secret_key
+from app.core.security import Passwords, Tokens
+from app.database import Database
+from app.generation.checkpoints import Checkpointer
+from app.generation.deadline import TimeLimits
+from app.generation.endings import Endings
+from app.generation.engine import Engine, EngineLimits
+from app.generation.leases import Lease
+from app.generation.log import MemoryLogs
+from app.generation.mirror import Mirrors
+from app.providers.catalogue import Catalogue
+from app.providers.prices import Prices
+from app.providers.registry import configured_providers, officially_priced
+from app.services.accounts import Accounts
+from app.services.authorization import Authorization
+from app.services.chat import ChatService
+from app.services.conversations import ConversationService
+from app.services.generations import GenerationService
+from app.services.readiness import ReadinessService
+from app.services.signin import SignIn
+from app.services.upkeep import Upkeep
+from app.wire.response import StreamLimits
+
+
+@dataclass(frozen=True)
+class House:
+    """All long-lived objects of one process, as `app.state.house`."""
+
+    settings: Settings
+    stream_limits: StreamLimits
+    database: Database
+    passwords: Passwords
+    tokens: Tokens
+    catalogue: Catalogue
+    prices: Prices
+    mirrors: Mirrors
+    engine: Engine
+    authorization: Authorization
+    accounts: Accounts
+    signin: SignIn
+    generations: GenerationService
+    chat: ChatService
+    conversations: ConversationService
+    readiness: ReadinessService
+    upkeep: Upkeep
+
+    async def open(self) -> None:
+        """Begin to work. A server database that is away is waited for in the background; a file must be there."""
+        await asyncio.to_thread(self.prices.load)
+        await self.upkeep.open()
+
+    async def close(self) -> None:
+        """Drain what a signal has not drained, and let go of everything, in reverse."""
+        await self.engine.drain(0)
+        await self.engine.close()
+        await self.mirrors.close()
+        await self.upkeep.close()
+        await self.catalogue.aclose()
+        self.passwords.close()
+        await self.database.close()
+
+
+def build(settings: Settings) -> House:
+    """Everything, unconnected; of disk and processor it takes only what the secret key and one hash cost."""
+    database = Database(settings)
+    passwords = Passwords()
+    tokens = Tokens(
+        secret_key(settings),
+        access_ttl=timedelta(minutes=settings.access_token_minutes),
+        refresh_ttl=timedelta(days=settings.refresh_token_days),
+    )
+    providers = configured_providers(settings)
+    catalogue = Catalogue(providers, settings.default_model)
+    prices = Prices(officially_priced(settings) & providers.keys())
+    endings = Endings(database)
+    lease = Lease(database, endings)
+    checkpointer = Checkpointer(database, settings.checkpoint_seconds)
+    engine = Engine(
+        logs=MemoryLogs(),
+        lease=lease,
+        checkpointer=checkpointer,
+        endings=endings,
+        price=prices.cost,
+        limits=_engine_limits(settings),
+    )
+    mirrors = Mirrors(database)
+    generations = GenerationService(database, engine, mirrors)
+    accounts = Accounts(database, passwords, generations, settings)
+    return House(
+        settings=settings,
+        stream_limits=StreamLimits(ping=settings.ping_seconds, stuck=settings.reader_timeout),
+        database=database,
+        passwords=passwords,
+        tokens=tokens,
+        catalogue=catalogue,
+        prices=prices,
+        mirrors=mirrors,
+        engine=engine,
+        authorization=Authorization(database, tokens),
+        accounts=accounts,
+        signin=SignIn(database, passwords, tokens),
+        generations=generations,
+        chat=ChatService(
+            database=database,
+            catalogue=catalogue,
+            engine=engine,
+            generations=generations,
+            max_message_chars=settings.max_message_chars,
+        ),
+        conversations=ConversationService(database, engine, generations),
+        readiness=ReadinessService(database, engine),
+        upkeep=Upkeep(database, settings, lease, checkpointer, accounts),
+    )
+
+
+def _engine_limits(settings: Settings) -> EngineLimits:
+    return EngineLimits(
+        time=TimeLimits(first=settings.first_token_timeout, gap=settings.chunk_timeout, whole=settings.answer_timeout),
+        max_answer_bytes=settings.max_answer_bytes,
+        concurrent=settings.max_concurrent_generations,
+        concurrent_per_user=settings.max_concurrent_generations_per_user,
+    )

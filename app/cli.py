@@ -1,0 +1,58 @@
+"""Administration from a shell: `python -m app.cli migrate`, `python -m app.cli create-admin you@example.com`."""
+
+import argparse
+import asyncio
+import getpass
+import sys
+
+from app import migrations
+from app.bootstrap import build
+from app.core.config import Settings
+from app.core.errors import AppError
+from app.database import Database
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m app.cli", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("migrate", help="bring a server database's schema to what this version needs")
+    admin = commands.add_parser("create-admin", help="make an administrator, or make one of a user")
+    admin.add_argument("email")
+    arguments = parser.parse_args()
+    settings = Settings()
+    if arguments.command == "migrate":
+        asyncio.run(_migrate(settings))
+    else:
+        asyncio.run(_create_admin(settings, arguments.email))
+
+
+async def _migrate(settings: Settings) -> None:
+    database = Database(settings)
+    try:
+        if database.embedded:
+            _say("SQLite migrates by itself when the server starts; nothing to do here.")
+            return
+        await migrations.migrate(database.url)
+        _say(f"The schema is at {await database.revision()}.")
+    finally:
+        await database.close()
+
+
+async def _create_admin(settings: Settings, email: str) -> None:
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    house = build(settings)
+    try:
+        await house.accounts.create_admin(email=email, password=password)
+        _say(f"{email} is an administrator now.")
+    except AppError as error:
+        sys.exit(error.detail)
+    finally:
+        await house.database.close()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

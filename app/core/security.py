@@ -1,0 +1,169 @@
+"""What proves who someone is: passwords as slow hashes, tokens as short signed claims."""
+
+import asyncio
+import re
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Literal, TypeVar
+from uuid import UUID
+
+import uuid_utils
+from jose import jwk, jwt
+from jose.exceptions import JOSEError
+from passlib.hash import argon2
+
+from app.core.errors import Overloaded, Unauthenticated
+
+T = TypeVar("T")
+
+
+class Passwords:
+    """Argon2id in a pool of its own: a hash costs tens of milliseconds of CPU and 19 MiB, so both are bounded."""
+
+    SHORTEST = 8
+    LONGEST = 1024
+
+    def __init__(self, *, workers: int = 2, waiting: int = 64) -> None:
+        self._hasher = argon2.using(  # type: ignore[no-untyped-call]  # the stubs leave it bare
+            type="ID", rounds=2, memory_cost=19456, parallelism=1
+        )
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
+        self._places = threading.BoundedSemaphore(workers + waiting)
+        # What the password of an unknown user is compared with, so that the time of an answer does not tell.
+        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str) -> str:
+        """Raises Overloaded when too many wait already."""
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Whether the password is the one of `hashed`; the same work for None. Raises Overloaded as `hash` does."""
+        matches = await self._run(lambda: self._hasher.verify(password, hashed or self._nobody))
+        return matches and hashed is not None
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if not self._places.acquire(blocking=False):
+            raise Overloaded(retry_after=1)
+        future = self._pool.submit(work)
+        # Not when the caller is done: one who left early has not taken the work along.
+        future.add_done_callback(self._leave)
+        return await asyncio.wrap_future(future)
+
+    def _leave(self, _: Future[T]) -> None:
+        self._places.release()
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    user_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    user_id: str
+    session_id: str
+    refresh_id: str
+
+
+TokenType = Literal["access", "refresh"]
+
+
+class Tokens:
+    """JSON Web Tokens of exactly one form. Whatever is not of it, in the least, is Unauthenticated.
+
+    python-jose alone accepts a token without `exp`, ignores `crit` and takes lists for an audience; so the header must
+    be ours to the letter, every claim must be there, and each has its type checked (RFC 8725).
+    """
+
+    ISSUER = "ai-backend"
+    ALGORITHM = "HS256"
+    LEEWAY = 10
+    LONGEST = 4096
+
+    _HEADER: ClassVar[Mapping[str, str]] = {"alg": ALGORITHM, "typ": "JWT"}
+    _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+    _CLAIMS = frozenset({"iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"})
+
+    def __init__(self, secret: str, access_ttl: timedelta, refresh_ttl: timedelta) -> None:
+        if len(secret.encode()) < 32:
+            raise ValueError("the secret of the tokens must have at least 32 bytes")
+        # As a key object, for jose would read a plain string as JSON where it can.
+        self._key = jwk.construct(secret.encode(), self.ALGORITHM)
+        self.access_ttl = access_ttl
+        self.refresh_ttl = refresh_ttl
+
+    def access(self, user_id: str, session_id: str) -> str:
+        return self._write("access", user_id, session_id, str(uuid_utils.uuid7()), self.access_ttl)
+
+    def refresh(self, user_id: str, session_id: str, refresh_id: str) -> str:
+        return self._write("refresh", user_id, session_id, refresh_id, self.refresh_ttl)
+
+    def read_access(self, token: str) -> AccessClaims:
+        claims = self._read(token, "access")
+        return AccessClaims(user_id=claims["sub"], session_id=claims["sid"])
+
+    def read_refresh(self, token: str) -> RefreshClaims:
+        claims = self._read(token, "refresh")
+        return RefreshClaims(user_id=claims["sub"], session_id=claims["sid"], refresh_id=claims["jti"])
+
+    def _write(self, kind: TokenType, user_id: str, session_id: str, token_id: str, ttl: timedelta) -> str:
+        issued = datetime.now(UTC)
+        claims: dict[str, Any] = {
+            "iss": self.ISSUER,
+            "aud": f"{self.ISSUER}/{kind}",
+            "sub": user_id,
+            "sid": session_id,
+            "jti": token_id,
+            "typ": kind,
+            "iat": int(issued.timestamp()),
+            "exp": int((issued + ttl).timestamp()),
+        }
+        return jwt.encode(claims, self._key, self.ALGORITHM)
+
+    def _read(self, token: str, kind: TokenType) -> dict[str, str]:
+        """The claims that are text, of a token that is genuine, in time and of this kind."""
+        if len(token) > self.LONGEST or not self._FORM.fullmatch(token):
+            raise Unauthenticated
+        try:
+            if jwt.get_unverified_header(token) != self._HEADER:
+                raise Unauthenticated
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[self.ALGORITHM],
+                audience=f"{self.ISSUER}/{kind}",
+                issuer=self.ISSUER,
+                options={"leeway": self.LEEWAY},
+            )
+        except (JOSEError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            raise Unauthenticated from error
+        return self._checked(claims, kind)
+
+    def _checked(self, claims: dict[str, Any], kind: TokenType) -> dict[str, str]:
+        if claims.keys() != self._CLAIMS or claims["typ"] != kind or claims["aud"] != f"{self.ISSUER}/{kind}":
+            raise Unauthenticated
+        issued, expires = claims.pop("iat"), claims.pop("exp")
+        if type(issued) is not int or type(expires) is not int:
+            raise Unauthenticated
+        if issued > datetime.now(UTC).timestamp() + self.LEEWAY or not all(map(_is_id, _ids(claims))):
+            raise Unauthenticated
+        return claims
+
+
+def _ids(claims: dict[str, Any]) -> tuple[object, ...]:
+    return claims["sub"], claims["sid"], claims["jti"]
+
+
+def _is_id(value: object) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False

@@ -1,0 +1,122 @@
+"""The web process: `create_app()` for any ASGI server, `python -m app.main` for ours."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from app import __version__, problems
+from app.bootstrap import House, build
+from app.core.config import Settings
+from app.core.logging import configure_logging
+from app.middleware import middleware
+from app.routers import ai, auth, conversations, docs, health, users
+from app.server import serve
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTION = """Any language model behind your product: accounts, streamed conversations that are never lost, a bill.
+
+Press **Authorize** and sign in with your address and password; then every example here works as it stands.
+Streams (`text/event-stream`) show here when they have ended; to see one live, use `curl -N` or a page.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; without settings they are read from the environment and `.env`."""
+    house = build(settings or Settings())
+    app = FastAPI(
+        title="AI Backend",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        middleware=middleware(house.settings, problems.internal_error),
+        responses=problems.RESPONSES,
+        lifespan=_lifespan,
+    )
+    app.state.house = house
+    problems.install(app)
+    for router in (docs.router, health.router, auth.router, users.router, ai.router, conversations.router):
+        app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    house: House = app.state.house
+    await house.open()
+    _drain_on_signals(house)
+    _welcome(house)
+    try:
+        yield
+    finally:
+        await house.close()
+
+
+def _drain_on_signals(house: House) -> None:
+    """Drain first, then hand the signal to the server's own handler.
+
+    Left alone, uvicorn cancels streams and only then runs the shutdown of the lifespan: too late to let anything
+    finish. A second signal goes straight on.
+    """
+    loop = asyncio.get_running_loop()
+    drains: set[asyncio.Task[None]] = set()
+
+    def install(signum: int) -> None:
+        inherited = signal.getsignal(signum)
+
+        def handler(number: int, frame: FrameType | None) -> None:
+            if house.engine.draining:
+                hand_on(number, frame)
+            else:
+                loop.call_soon_threadsafe(lambda: drains.add(loop.create_task(drain(number, frame))))
+
+        def hand_on(number: int, frame: FrameType | None) -> None:
+            if callable(inherited):
+                inherited(number, frame)
+
+        async def drain(number: int, frame: FrameType | None) -> None:
+            logger.info("draining", extra={"signal": signal.Signals(number).name})
+            await house.engine.drain(house.settings.drain_seconds)
+            hand_on(number, frame)
+
+        signal.signal(signum, handler)
+
+    try:
+        install(signal.SIGTERM)
+        install(signal.SIGINT)
+    except ValueError:
+        logger.debug("signals belong to the main thread; whoever runs this one drains it by closing it")
+
+
+def _welcome(house: House) -> None:
+    settings = house.settings
+    host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host  # noqa: S104
+    lines = ["", f"  AI Backend {__version__} is ready: http://{host}:{settings.port}/docs"]
+    if house.database.embedded:
+        lines.append(f"  Data is kept in {settings.data_dir.resolve()}")
+    print(*lines, "", sep="\n", flush=True)  # noqa: T201
+
+
+def run() -> None:
+    """Serve until a signal. Exits with 2 and one line for each setting that is not right."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for each in error.errors():
+            name = ".".join(str(part) for part in each["loc"]).upper()
+            print(f"{name or 'settings'}: {each['msg']}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    configure_logging(settings.log_level)
+    serve(create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    run()

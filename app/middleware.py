@@ -1,0 +1,178 @@
+"""What every request and every answer gets: an id, safe headers, a body limit, one line in the log, a last catch."""
+
+import logging
+import re
+import time
+from collections.abc import Iterable, Sequence
+
+import uuid_utils
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.config import Settings
+from app.core.logging import request_id
+
+logger = logging.getLogger(__name__)
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+IN_PRODUCTION = ((b"strict-transport-security", b"max-age=31536000"),)
+
+EXPOSED = (
+    "X-Conversation-ID",
+    "X-Generation-ID",
+    "X-Request-ID",
+    "Retry-After",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+)
+ACCEPTED = ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-ID")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+# Asked for every few seconds by machines, or by the dozen for one page.
+_QUIET = ("/health", "/ready", "/docs/assets/")
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_LONGEST_PATH = 1000
+
+
+def middleware(settings: Settings, internal_error: ASGIApp) -> list[Middleware]:
+    """For `FastAPI(middleware=…)`; `internal_error` answers what failed unexpectedly."""
+    return [Middleware(Edge, settings=settings, internal_error=internal_error)]
+
+
+class Edge:
+    """The outermost layer. Answers of CORS and of failures pass through it, too."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, internal_error: ASGIApp) -> None:
+        self._app = _with_cors(app, settings.cors_origins)
+        self._internal_error = _with_cors(internal_error, settings.cors_origins)
+        self._headers = (*ALWAYS, *IN_PRODUCTION) if settings.production else ALWAYS
+        # The first prefix that fits counts.
+        self._body_limits = (("", settings.max_body_bytes),)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send, limit=self._limit(scope["path"]), headers=self._headers)
+        token = request_id.set(exchange.id)
+        scope.setdefault("state", {})["request_id"] = exchange.id
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            pass  # the client left while its body was read: nobody to answer
+        except Exception:
+            logger.exception("request failed")
+            if exchange.status is None:
+                await self._internal_error(scope, receive, exchange.send)
+        finally:
+            exchange.log()
+            request_id.reset(token)
+
+    def _limit(self, path: str) -> int:
+        return next(limit for prefix, limit in self._body_limits if path.startswith(prefix))
+
+
+class _Exchange:
+    """One request and its answer, as they pass."""
+
+    __slots__ = ("_headers", "_length", "_limit", "_read", "_receive", "_scope", "_send", "_started", "id", "status")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, limit: int, headers: RawHeaders) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._headers = headers
+        self._started = time.perf_counter()
+        self._read = 0
+        self._length = _content_length(scope)
+        self.id = _request_id(scope)
+        self.status: int | None = None
+
+    async def receive(self) -> Message:
+        """The next part of the request; 413 instead of the first part that is too much, and before any if it says so.
+
+        The framework's own limit would answer before anybody had asked for the body, in place of a 401, and as plain
+        text past this layer.
+        """
+        if self._length > self._limit and self.status is None:
+            raise HTTPException(413)
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            if self._read > self._limit:
+                if self.status is None:
+                    raise HTTPException(413)
+                # An answer is under way and only waits for the client to leave; what comes is of no use to it.
+                message = {**message, "body": b""}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": self._completed(message.get("headers", ()))}
+        await self._send(message)
+
+    def log(self) -> None:
+        """One line; the query is left out, for people paste secrets into addresses."""
+        path = self._scope["path"]
+        client = self._scope.get("client")
+        logger.log(
+            logging.DEBUG if path.startswith(_QUIET) else logging.INFO,
+            "request",
+            extra={
+                "method": self._scope["method"],
+                "path": path[:_LONGEST_PATH],
+                "status": self.status,
+                "duration_ms": round((time.perf_counter() - self._started) * 1000, 1),
+                "client": client and client[0],
+            },
+        )
+
+    def _completed(self, headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+        own = [(name, value) for name, value in headers if name.lower() != b"x-request-id"]
+        present = {name.lower(): value for name, value in own}
+        own.append((b"x-request-id", self.id.encode()))
+        own.extend(header for header in self._headers if header[0] not in present)
+        if b"cache-control" not in present and _is_json(present.get(b"content-type", b"")):
+            own.append((b"cache-control", b"no-store"))
+        return own
+
+
+def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    # Never with credentials: the cookie is for this site's own pages, others send a header.
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app, allow_origins=origins, allow_methods=METHODS, allow_headers=ACCEPTED, expose_headers=EXPOSED
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    given = _header(scope, b"x-request-id")
+    return given.decode() if given and _SANE_ID.fullmatch(given) else str(uuid_utils.uuid7())
+
+
+def _content_length(scope: Scope) -> int:
+    given = _header(scope, b"content-length")
+    return int(given) if given and given.isdigit() and len(given) < 20 else 0
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for given, value in scope["headers"] if given == name), None)
+
+
+def _is_json(media_type: bytes) -> bool:
+    return media_type.startswith(b"application/json") or b"+json" in media_type

@@ -1,0 +1,200 @@
+"""How a refusal is spelled over HTTP: `application/problem+json` (RFC 9457), from one table of error classes."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.core import errors
+from app.core.errors import AnswerFailed, AppError
+from app.core.logging import describe, request_id
+from app.domain.failures import FailureCode
+
+logger = logging.getLogger(__name__)
+
+# The nearest class in an error's ancestry counts.
+STATUS: Mapping[type, int] = {
+    AppError: 500,
+    errors.Invalid: 422,
+    errors.InvalidEventId: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Gone: 410,
+    errors.Conflict: 409,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+}
+
+# A failed answer, for a client that waited for the whole of it, by the failure's own code.
+ANSWER_STATUS: Mapping[str, int] = {
+    FailureCode.UPSTREAM_ERROR: 502,
+    FailureCode.UPSTREAM_AUTH: 502,
+    FailureCode.UPSTREAM_CUT: 502,
+    FailureCode.UPSTREAM_PROTOCOL: 502,
+    FailureCode.UPSTREAM_RATE_LIMITED: 503,
+    FailureCode.UPSTREAM_OVERLOADED: 503,
+    FailureCode.UPSTREAM_TIMEOUT: 504,
+    FailureCode.INSTANCE_LOST: 503,
+    FailureCode.INSTANCE_DRAINING: 503,
+    FailureCode.CONTEXT_TOO_LONG: 422,
+    FailureCode.REFUSED: 422,
+    FailureCode.INTERNAL: 500,
+}
+
+# What the framework refuses by itself: its own words quote the request, so each status has ours.
+_FRAMEWORK: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "The request could not be read."),
+    401: (errors.Unauthenticated.code, errors.Unauthenticated.default_detail),
+    403: (errors.Forbidden.code, errors.Forbidden.default_detail),
+    404: (errors.NotFound.code, errors.NotFound.default_detail),
+    405: ("method_not_allowed", "This address does not answer this method."),
+    413: ("payload_too_large", "The body is larger than this address accepts."),
+    415: ("unsupported_media_type", "The body must be JSON, sent as application/json."),
+    422: ("validation_error", "The request does not have the form that this address takes."),
+}
+_INVALID_JSON = ("invalid_json", "The body is not valid JSON.")
+
+# Messages of pydantic that repeat a part of the input.
+_ECHOING: Mapping[str, str] = {
+    "uuid_parsing": "Input should be a valid UUID",
+    "union_tag_invalid": "Input tag does not match any of the expected tags",
+    "url_parsing": "Input should be a valid URL",
+}
+_MOST_ERRORS = 50
+_LONGEST_NAME = 100
+
+_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "For people."},
+        "code": {"type": "string", "description": "The stable machine word."},
+        "request_id": {"type": ["string", "null"]},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+                    "msg": {"type": "string"},
+                    "type": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "A refusal", "content": {"application/problem+json": {"schema": _SCHEMA}}}
+}
+"""For the API description: what every route may answer beside its success."""
+
+
+def install(app: FastAPI) -> None:
+    """Let every refusal of `app` be answered from here."""
+    handlers: Mapping[type[Exception], Callable[..., Awaitable[Response]]] = {
+        AppError: _refused,
+        RequestValidationError: _not_valid,
+        HTTPException: _framework_refused,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def internal_error(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to an exception that nobody expected, as an ASGI application."""
+    await _spell(AppError())(scope, receive, send)
+
+
+async def _refused(_: Request, error: AppError) -> Response:
+    if status_of(error) >= 500:
+        logger.warning("refused", extra={"code": _code(error), "causes": describe(error).get("causes")})
+    return _spell(error)
+
+
+async def _not_valid(_: Request, error: RequestValidationError) -> Response:
+    found = error.errors()
+    if any(one["loc"][:1] == ("path",) for one in found):
+        # An id that cannot exist is answered as one that does not.
+        return _spell(errors.NotFound())
+    if any(one["type"] == "json_invalid" for one in found):
+        return _problem(400, *_INVALID_JSON)
+    if isinstance(error.body, bytes):
+        # FastAPI parses JSON by its content type alone, and hands on anything else as it came.
+        return _problem(415, *_FRAMEWORK[415])
+    return _problem(422, *_FRAMEWORK[422], errors=[_finding(one) for one in found[:_MOST_ERRORS]])
+
+
+async def _framework_refused(_: Request, error: HTTPException) -> Response:
+    if error.status_code == 400 and isinstance(error.__cause__, (ValueError, RecursionError)):
+        # Not UTF-8, nested too deeply, a number of thousands of digits.
+        return _problem(400, *_INVALID_JSON)
+    code, detail = _FRAMEWORK.get(error.status_code, ("http_error", _phrase(error.status_code)))
+    return _problem(error.status_code, code, detail, headers=error.headers)
+
+
+def status_of(error: AppError) -> int:
+    """The HTTP status of a refusal."""
+    if isinstance(error, AnswerFailed):
+        return ANSWER_STATUS[error.answer_code]
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _code(error: AppError) -> str:
+    return error.answer_code if isinstance(error, AnswerFailed) else error.code
+
+
+def _spell(error: AppError) -> Response:
+    headers, status = {}, status_of(error)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after is not None or status in (429, 503):
+        headers["Retry-After"] = str(error.retry_after or 1)
+    if isinstance(error, errors.Draining):
+        headers["Connection"] = "close"
+    return _problem(status, _code(error), error.detail, headers=headers)
+
+
+def _problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
+    body = {
+        "type": "about:blank",
+        "title": _phrase(status),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id.get(),
+        **more,
+    }
+    return Response(json.dumps(body), status, headers, media_type="application/problem+json")
+
+
+def _finding(error: Mapping[str, Any]) -> dict[str, Any]:
+    kind, message = error["type"], error["msg"].removeprefix("Value error, ")
+    return {"loc": _location(error["loc"]), "msg": _ECHOING.get(kind, message), "type": kind}
+
+
+def _location(loc: Iterable[int | str]) -> list[int | str]:
+    # Names of unknown fields are the client's: of any length, and perhaps half a surrogate pair.
+    return [part if isinstance(part, int) else _storable(part[:_LONGEST_NAME]) for part in loc]
+
+
+def _storable(name: str) -> str:
+    return name.encode(errors="replace").decode()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Refused"

@@ -1,0 +1,112 @@
+"""Chat with a model: streamed, whole, resumed and stopped."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.core.errors import InvalidEventId
+from app.dependencies import CostlyRoute, CurrentUser, HouseDep
+from app.routers.streaming import (
+    EVENT_STREAM,
+    IdempotencyHeader,
+    LastEventId,
+    event_stream,
+    idempotency_key,
+    parse_event_id,
+)
+from app.schemas.base import EntityId
+from app.schemas.chat import ChatBody, ChatQuery, ModelAnswer, ModelsAnswer, ReplyAnswer, StopAnswer
+from app.services.replies import Reply, whole_reply
+
+router = APIRouter(prefix="/ai", tags=["chat"], route_class=CostlyRoute)
+
+
+@router.post("/chat/stream", responses=EVENT_STREAM, response_class=Response)
+async def chat_stream(
+    request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
+) -> Response:
+    """Say something and read the answer as it is written.
+
+    Leaving does not end it: the answer is completed and stored, and `GET /ai/generations/{id}/events` goes on with it.
+    """
+    started = await house.chat.post(user.user.id, body.turn(), idempotency_key(request, key, body))
+    return event_stream(house, started.generation, started.log)
+
+
+@router.get(
+    "/chat/stream",
+    responses={**EVENT_STREAM, 204: {"description": "It has ended, and all of it was read."}},
+    response_class=Response,
+)
+async def chat_event_source(
+    query: Annotated[ChatQuery, Query()], user: CurrentUser, house: HouseDep, last_event_id: LastEventId
+) -> Response:
+    """The same for EventSource, which can only GET. With `Last-Event-ID` it resumes and never starts anything."""
+    if last_event_id is None:
+        started = await house.chat.post(user.user.id, query.turn())
+        return event_stream(house, started.generation, started.log, ids=True)
+    generation_id, after = last_event_id
+    if generation_id is None:
+        raise InvalidEventId
+    return await _resume(house, user.user.id, generation_id, after)
+
+
+@router.get(
+    "/generations/{generation_id}/events",
+    responses={**EVENT_STREAM, 204: {"description": "It has ended, and all of it was read."}},
+    response_class=Response,
+)
+async def generation_events(
+    generation_id: EntityId,
+    user: CurrentUser,
+    house: HouseDep,
+    last_event_id: LastEventId,
+    after: Annotated[str | None, Query(description="The number of the last event that was read; 0 for all.")] = None,
+) -> Response:
+    """Follow an answer from where reading broke off, live or finished, from any number of clients."""
+    named, seq = last_event_id or (parse_event_id(after) if after is not None else (None, 0))
+    if named not in (None, generation_id):
+        raise InvalidEventId
+    return await _resume(house, user.user.id, generation_id, seq)
+
+
+@router.post("/generations/{generation_id}/stop", status_code=202)
+async def stop_generation(generation_id: EntityId, user: CurrentUser, house: HouseDep) -> StopAnswer:
+    """Stop an answer, upstream too; what was written is kept. Repeating it is harmless."""
+    status = await house.generations.stop(user.user.id, generation_id)
+    return StopAnswer(generation_id=generation_id, status=status)
+
+
+@router.post("/chat", response_model=ReplyAnswer)
+async def chat(
+    request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
+) -> Reply:
+    """Say something and wait for the whole answer."""
+    return await whole_reply(await house.chat.post(user.user.id, body.turn(), idempotency_key(request, key, body)))
+
+
+@router.get("/models")
+async def models(user: CurrentUser, house: HouseDep) -> ModelsAnswer:
+    """The models that may be named in `model`, and which one answers when none is."""
+    default = (await house.catalogue.default()).name
+    return ModelsAnswer(
+        items=[
+            ModelAnswer(
+                id=card.name,
+                model=card.id,
+                provider=card.provider,
+                context_window=card.context_window,
+                max_output_tokens=card.max_output_tokens,
+                default=card.name == default,
+            )
+            for card in await house.catalogue.models()
+        ]
+    )
+
+
+async def _resume(house: HouseDep, user_id: str, generation_id: str, after: int) -> Response:
+    found = await house.generations.resume(user_id, generation_id, after)
+    if found is None:
+        return Response(status_code=204)
+    generation, log, seq = found
+    return event_stream(house, generation, log, after=seq, ids=True)

@@ -1,0 +1,54 @@
+"""Registration, signing in and out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import OAuth2PasswordRequestForm
+
+from app.bootstrap import House
+from app.dependencies import CurrentUser, HouseDep, ProtectedRoute
+from app.routers.cookies import clear_session, set_session
+from app.schemas.identity import RefreshBody, RegisterBody, TokenAnswer, UserAnswer
+from app.services.signin import TokenPair
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+signed_in = APIRouter(route_class=ProtectedRoute)
+
+
+@router.post("/register", status_code=201, summary="Open an account")
+async def register(body: RegisterBody, house: HouseDep) -> UserAnswer:
+    user = await house.accounts.register(email=body.email, password=body.password, name=body.name)
+    return UserAnswer.model_validate(user)
+
+
+@router.post("/login", summary="Sign in")
+async def login(
+    form: Annotated[OAuth2PasswordRequestForm, Depends()], request: Request, response: Response, house: HouseDep
+) -> TokenAnswer:
+    """Takes the OAuth2 password form: `username` is the address. Sets the session cookie for this site's pages."""
+    agent = request.headers.get("user-agent")
+    pair = await house.signin.login(email=form.username, password=form.password, user_agent=agent)
+    return _answer(pair, request, response, house)
+
+
+@router.post("/refresh", summary="Get a new pair of tokens")
+async def refresh(body: RefreshBody, request: Request, response: Response, house: HouseDep) -> TokenAnswer:
+    """Spends the refresh token. A repeat within five seconds is 409 and harmless; a later one ends the session."""
+    pair = await house.signin.refresh(body.refresh_token)
+    return _answer(pair, request, response, house)
+
+
+@signed_in.post("/logout", status_code=204, summary="Sign out")
+async def logout(user: CurrentUser, response: Response, house: HouseDep) -> None:
+    """Ends this session: its tokens and its cookie are refused from now on."""
+    await house.signin.logout(user)
+    clear_session(response, house)
+
+
+def _answer(pair: TokenPair, request: Request, response: Response, house: House) -> TokenAnswer:
+    response.headers["Cache-Control"] = "no-store"
+    set_session(request, response, house, pair)
+    return TokenAnswer.model_validate(pair)
+
+
+router.include_router(signed_in)

@@ -1,0 +1,38 @@
+"""Whether the process lives, and whether it is ready for work."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from app import __version__
+from app.dependencies import HouseDep
+from app.schemas.base import Answer
+
+router = APIRouter(tags=["operations"])
+
+
+class HealthAnswer(Answer):
+    status: Literal["healthy"]
+    version: str
+
+
+class ReadyAnswer(Answer):
+    status: Literal["ready", "degraded", "unavailable", "draining"]
+    parts: dict[str, str]
+
+
+@router.get("/health")
+async def health() -> HealthAnswer:
+    """The process lives."""
+    return HealthAnswer(status="healthy", version=__version__)
+
+
+@router.get("/ready", responses={503: {"model": ReadyAnswer, "description": "Draining, or the database is away."}})
+async def ready(house: HouseDep, response: Response) -> ReadyAnswer:
+    """Ready for work: 503 while draining, with the database away or its schema behind."""
+    found = await house.readiness.check()
+    response.headers["cache-control"] = "no-store"
+    if found.status not in ("ready", "degraded"):
+        response.status_code = 503
+        response.headers["retry-after"] = "2"
+    return ReadyAnswer(status=found.status, parts=dict(found.parts))

@@ -1,0 +1,1 @@
+"""Our JSON bodies, as pydantic models."""

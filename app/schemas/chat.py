@@ -1,0 +1,112 @@
+"""The bodies of chat: what is posted, and a whole answer."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.domain.chat import Status, Turn
+from app.schemas.base import Answer, Body, EntityId, Text
+
+MAX_TOKENS = 1_000_000
+
+
+def _empty_is_absent(value: object) -> object:
+    return None if value == "" else value
+
+
+OptionalId = Annotated[EntityId | None, BeforeValidator(_empty_is_absent)]
+OptionalName = Annotated[Text | None, BeforeValidator(_empty_is_absent)]
+
+_EXAMPLE: dict[str, Any] = {"message": "用三句话介绍一下你自己。 Introduce yourself in three sentences."}
+
+
+class ChatBody(Body):
+    """A message to a model. Only `message` is needed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    message: Text = Field(description="What the user says; at most MAX_MESSAGE_CHARS characters.")
+    conversation_id: OptionalId = Field(None, description="The conversation to go on with; none begins a new one.")
+    model: OptionalName = Field(
+        None, description="`provider/id` or a bare id; stays with the conversation until another is named."
+    )
+    system_prompt: Text | None = Field(
+        None, max_length=200_000, description="Stays with the conversation until another is given; empty clears it."
+    )
+    max_tokens: int = Field(4096, ge=1, le=MAX_TOKENS, description="Bounds the answer.")
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
+    collection: OptionalName = Field(None, max_length=200, description="Documents to answer from.")
+    parent_id: OptionalId = Field(None, description="The message to continue from; none continues the newest.")
+
+    def turn(self) -> Turn:
+        return Turn(
+            message=self.message,
+            conversation_id=self.conversation_id,
+            parent_id=self.parent_id,
+            model=self.model,
+            system_prompt=self.system_prompt,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+        )
+
+
+class ChatQuery(BaseModel):
+    """The same by query, for EventSource, which can only GET. Unknown names are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    message: Text = Field("", examples=["你好 Hello"])
+    conversation_id: OptionalId = None
+    model: OptionalName = None
+    model_name: OptionalName = Field(None, description="Another name for `model`.")
+    system_prompt: Text | None = Field(None, max_length=200_000)
+    max_tokens: int = Field(4096, ge=1, le=MAX_TOKENS)
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    parent_id: OptionalId = None
+
+    def turn(self) -> Turn:
+        return Turn(
+            message=self.message,
+            conversation_id=self.conversation_id,
+            parent_id=self.parent_id,
+            model=self.model or self.model_name,
+            system_prompt=self.system_prompt,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+        )
+
+
+class UsageAnswer(Answer):
+    input_tokens: int
+    output_tokens: int
+    cost: str | None = Field(description="US dollars as a decimal string; null when the price is unknown.")
+
+
+class ReplyAnswer(Answer):
+    reply: str
+    conversation_id: str
+    message_id: str
+    generation_id: str
+    model: str
+    status: Status
+    usage: UsageAnswer | None
+
+
+class StopAnswer(Answer):
+    generation_id: str
+    status: Status
+
+
+class ModelAnswer(Answer):
+    id: str = Field(description="The exact name, `provider/id`.")
+    model: str = Field(description="The vendor's own id.")
+    provider: str
+    context_window: int | None = Field(description="Tokens, prompt and answer together; null when unknown.")
+    max_output_tokens: int | None
+    default: bool
+
+
+class ModelsAnswer(Answer):
+    items: list[ModelAnswer]
+    next_cursor: str | None = None

@@ -1,0 +1,72 @@
+"""The one place that turns credentials, of whatever kind, into who is asking."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.core.errors import Unauthenticated
+from app.core.security import Tokens
+from app.database import Database
+from app.domain.identity import Principal
+
+
+class Kind(StrEnum):
+    """Kinds of credentials. Of several at once the first in this order counts, and no other is tried after it:
+    what a program sets wins over the cookie that a browser adds by itself."""
+
+    API_KEY = "api_key"
+    BEARER = "bearer"
+    COOKIE = "cookie"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request brought; None is absent, anything else is meant to be valid."""
+
+    api_key: str | None = field(default=None, repr=False)
+    bearer: str | None = field(default=None, repr=False)
+    cookie: str | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> Kind | None:
+        """Which one counts."""
+        return next((kind for kind in Kind if self._of(kind) is not None), None)
+
+    @property
+    def secret(self) -> str | None:
+        """The one that counts."""
+        return self._of(self.kind) if self.kind else None
+
+    def _of(self, kind: Kind) -> str | None:
+        value: str | None = getattr(self, kind.value)
+        return value
+
+
+Proof = Callable[[str], Awaitable[Principal]]
+
+
+class Authorization:
+    """A kind of credential is one entry of the table; one without an entry is refused."""
+
+    def __init__(self, database: Database, tokens: Tokens) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._proofs: Mapping[Kind, Proof] = {
+            Kind.BEARER: self._access_token,
+            Kind.COOKIE: self._access_token,
+        }
+
+    async def authorise(self, credentials: Credentials) -> Principal:
+        """Who is asking. Raises Unauthenticated; revoked sessions and inactive users fail here at once."""
+        kind, secret = credentials.kind, credentials.secret
+        if kind is None or secret is None or kind not in self._proofs:
+            raise Unauthenticated
+        return await self._proofs[kind](secret)
+
+    async def _access_token(self, token: str) -> Principal:
+        claims = self._tokens.read_access(token)
+        async with self._database.snapshot() as tx:
+            user = await tx.sessions.user_of(claims.session_id)
+        if user is None or user.id != claims.user_id or not user.is_active:
+            raise Unauthenticated
+        return Principal(user=user, session_id=claims.session_id)

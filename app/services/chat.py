@@ -1,0 +1,118 @@
+"""Posting to a conversation: acknowledge, then let a model answer."""
+
+import asyncio
+from dataclasses import dataclass
+
+from app.core.errors import ConversationBusy, Invalid, MessageTooLong
+from app.database import Database
+from app.domain.chat import Conversation, Generation, ModelRequest, Turn
+from app.domain.providers import ModelCard
+from app.generation.engine import Engine
+from app.generation.log import EventLog
+from app.generation.run import Assignment
+from app.providers.catalogue import Catalogue
+from app.repositories.idempotency import KeyRace
+from app.services.acknowledgement import Acknowledged, IdempotencyKey, acknowledge, find_replay, own_conversation
+from app.services.context import fit
+from app.services.generations import GenerationService
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An acknowledged post and the log of its answer; `replayed` when an earlier request with the same key began it."""
+
+    generation: Generation
+    log: EventLog
+    replayed: bool = False
+
+
+class ChatService:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalogue: Catalogue,
+        engine: Engine,
+        generations: GenerationService,
+        max_message_chars: int,
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._engine = engine
+        self._generations = generations
+        self._max_message_chars = max_message_chars
+
+    async def post(self, user_id: str, turn: Turn, key: IdempotencyKey | None = None) -> Started:
+        """Store the user's message, start the answer and hand out its log.
+
+        Raises Invalid, MessageTooLong, UnknownModel, NotFound (a foreign conversation or parent), ConversationBusy,
+        TooManyGenerations, KeyReused, Draining or DatabaseUnavailable: before the model is called and before anything
+        is stored. It goes on to its end when the caller is cancelled, for between the commit and the start of the run
+        nothing may be lost.
+        """
+        self._check(turn)
+        task = asyncio.create_task(self._post(user_id, turn, key))
+        return await asyncio.shield(task)
+
+    def _check(self, turn: Turn) -> None:
+        if not turn.message.strip():
+            raise Invalid("The message is empty.")
+        if len(turn.message) > self._max_message_chars:
+            raise MessageTooLong(f"A message may have at most {self._max_message_chars:,} characters.")
+        if turn.parent_id is not None and turn.conversation_id is None:
+            raise Invalid("A parent_id needs the conversation_id that it belongs to.")
+
+    async def _post(self, user_id: str, turn: Turn, key: IdempotencyKey | None) -> Started:
+        generation_id, conversation = await self._look(user_id, turn, key)
+        if generation_id is None:
+            kept = conversation.model if conversation is not None and conversation.model_given else None
+            card = await self._catalogue.resolve(turn.model or kept)
+            try:
+                return await self._begin(user_id, turn, key, card)
+            except KeyRace:
+                generation_id, _ = await self._look(user_id, turn, key)
+        if generation_id is None:
+            raise ConversationBusy
+        generation, log = await self._generations.open(user_id, generation_id)
+        return Started(generation, log, replayed=True)
+
+    async def _look(
+        self, user_id: str, turn: Turn, key: IdempotencyKey | None
+    ) -> tuple[str | None, Conversation | None]:
+        """What an earlier request with this key began, and the conversation that this one names."""
+        if key is None and turn.conversation_id is None:
+            return None, None
+        async with self._database.snapshot() as tx:
+            if key is not None and (generation_id := await find_replay(tx, user_id, key)) is not None:
+                return generation_id, None
+            if turn.conversation_id is None:
+                return None, None
+            return None, await own_conversation(tx, user_id, turn.conversation_id)
+
+    async def _begin(self, user_id: str, turn: Turn, key: IdempotencyKey | None, card: ModelCard) -> Started:
+        slot = self._engine.admit(user_id)
+        try:
+            async with self._database.transaction() as tx:
+                post = await acknowledge(tx, user_id, turn, card, key, owner_id=self._engine.instance_id)
+            assignment = Assignment(post.generation, card, self._catalogue.provider(card), _request(turn, card, post))
+            return Started(post.generation, self._engine.start(assignment, slot))
+        except BaseException:
+            slot.release()
+            raise
+
+
+def _request(turn: Turn, card: ModelCard, post: Acknowledged) -> ModelRequest:
+    max_tokens = min(turn.max_tokens, card.max_output_tokens or turn.max_tokens)
+    return ModelRequest(
+        model=card.id,
+        messages=fit(
+            post.history,
+            turn.message,
+            system_prompt=post.system_prompt,
+            window=card.context_window,
+            max_tokens=max_tokens,
+        ),
+        system_prompt=post.system_prompt,
+        max_tokens=max_tokens,
+        temperature=turn.temperature,
+    )

@@ -1,0 +1,81 @@
+"""Following and stopping generations, whoever started them and wherever they run; each is its owner's alone."""
+
+from app.core.errors import Gone, InvalidEventId, NotFound
+from app.database import Database
+from app.domain.chat import Generation, Status
+from app.domain.failures import FailureCode
+from app.generation.engine import Engine
+from app.generation.log import EventLog
+from app.generation.mirror import Mirrors
+
+_FAILURE_AND_DONE = 2
+
+
+class GenerationService:
+    def __init__(self, database: Database, engine: Engine, mirrors: Mirrors) -> None:
+        self._database = database
+        self._engine = engine
+        self._mirrors = mirrors
+
+    async def open(self, user_id: str, generation_id: str) -> tuple[Generation, EventLog]:
+        """A generation of this user and its log, live or whole. Raises NotFound or Gone."""
+        generation = await self._own(user_id, generation_id)
+        log = self._engine.log(generation_id)
+        if log is None and generation.status is Status.STREAMING:
+            log = await self._mirrors.live(generation_id)
+        if log is None:
+            log = await self._mirrors.ended(generation)
+        if log is None:
+            raise Gone
+        return generation, log
+
+    async def resume(self, user_id: str, generation_id: str, after: int) -> tuple[Generation, EventLog, int] | None:
+        """The log, and the number to go on from; None when it has ended and all of it was read.
+
+        Raises NotFound, Gone, or InvalidEventId for a number that nobody can have seen. Numbers that a crash took back
+        are not invalid: their reader gets the failure and the ending.
+        """
+        generation, log = await self.open(user_id, generation_id)
+        if after == log.last_seq and log.ended:
+            return None
+        if after <= log.last_seq:
+            return generation, log, after
+        if not log.ended and self._engine.log(generation_id) is None:
+            return generation, log, log.last_seq  # a mirror lags behind what the reader saw
+        if log.ended and generation.failure_code is FailureCode.INSTANCE_LOST:
+            return generation, log, log.last_seq - _FAILURE_AND_DONE
+        raise InvalidEventId
+
+    async def stop(self, user_id: str, generation_id: str) -> Status:
+        """Stop a run, upstream too; answers the status after a moment's wait. Harmless when it has ended."""
+        generation = await self._own(user_id, generation_id)
+        if generation.status is not Status.STREAMING:
+            return generation.status
+        await self._stop(generation_id)
+        return (await self._own(user_id, generation_id)).status
+
+    async def stop_all_of(self, user_id: str) -> None:
+        """Stop every run of a user, before the account goes."""
+        async with self._database.snapshot() as tx:
+            live = await tx.generations.live_of(user_id)
+        for generation_id in live:
+            await self._stop(generation_id)
+
+    async def stop_in(self, conversation_id: str) -> None:
+        """Stop the run that lives in a conversation, before the conversation goes."""
+        async with self._database.snapshot() as tx:
+            generation_id = await tx.generations.live_in(conversation_id)
+        if generation_id is not None:
+            await self._stop(generation_id)
+
+    async def _stop(self, generation_id: str) -> None:
+        if not await self._engine.stop(generation_id):
+            async with self._database.transaction() as tx:
+                await tx.generations.request_stop(generation_id)
+
+    async def _own(self, user_id: str, generation_id: str) -> Generation:
+        async with self._database.snapshot() as tx:
+            generation = await tx.generations.get(generation_id)
+        if generation is None or generation.user_id != user_id:
+            raise NotFound("There is no such generation.")
+        return generation

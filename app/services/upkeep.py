@@ -1,0 +1,145 @@
+"""The standing work of a process: its place in the database, and what is done each second, minute and hour."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+
+from filelock import FileLock, Timeout
+
+from app import migrations
+from app.core.config import Settings
+from app.core.errors import DatabaseUnavailable
+from app.database import Database
+from app.generation.checkpoints import Checkpointer
+from app.generation.leases import Lease
+from app.services.accounts import Accounts, FirstAdmin
+
+logger = logging.getLogger(__name__)
+
+_LOCK_PATIENCE = 10.0
+_TIDIED_EACH = 600.0
+
+
+class SecondInstance(Exception):
+    """Another process lives on the same embedded database."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process already serves this SQLite database, which belongs to one. "
+            "For several instances set DATABASE_URL to a PostgreSQL server."
+        )
+
+
+class Upkeep:
+    def __init__(
+        self, database: Database, settings: Settings, lease: Lease, checkpointer: Checkpointer, accounts: Accounts
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._lease = lease
+        self._checkpointer = checkpointer
+        self._accounts = accounts
+        self._lock: FileLock | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Take this process's place. Raises SecondInstance.
+
+        An embedded database is locked, migrated and swept before the first request. A server may be away, or behind
+        until its release has migrated it: that is waited for in the background, and `/ready` says so.
+        """
+        if self._database.embedded:
+            await self._lock_file()
+            await migrations.migrate(self._database.url)
+        try:
+            await self._settle()
+        except DatabaseUnavailable:
+            if self._database.embedded:
+                raise
+            self._begin(self._settle_patiently)
+        for standing in (
+            self._lease.renew_forever,
+            self._lease.sweep_forever,
+            self._checkpointer.run_forever,
+            self._tidy_forever,
+        ):
+            self._begin(standing)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self._lease.release()
+        except DatabaseUnavailable:
+            logger.warning("the lease was not given up; it runs out by itself")
+        if self._lock is not None:
+            self._lock.release()
+
+    async def _lock_file(self) -> None:
+        file = self._database.file
+        if file is None:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Held by the process, not by a thread: the kernel lets go of it when the process dies, however it dies.
+        self._lock = FileLock(f"{file}.lock", thread_local=False)
+        try:
+            await asyncio.to_thread(self._lock.acquire, timeout=_LOCK_PATIENCE)
+        except Timeout as error:
+            raise SecondInstance from error
+
+    async def _settle(self) -> None:
+        if await self._database.revision() != migrations.head():
+            raise DatabaseUnavailable("The schema of the database is not the one that this version needs.")
+        await self._lease.acquire()
+        if (admin := await self._accounts.ensure_first_admin(self._settings)) is not None:
+            _announce(admin)
+
+    async def _settle_patiently(self) -> None:
+        said = ""
+        while True:
+            try:
+                await self._settle()
+            except DatabaseUnavailable as error:
+                if error.detail != said:
+                    logger.warning("waiting for the database", extra={"reason": error.detail})
+                said = error.detail
+                await asyncio.sleep(1.0)
+            else:
+                logger.info("the database is there")
+                return
+
+    async def _tidy_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_TIDIED_EACH)
+            try:
+                async with self._database.transaction() as tx:
+                    await tx.generations.forget_expired_logs()
+                    await tx.idempotency.forget_expired()
+                    await tx.sessions.forget_expired()
+            except DatabaseUnavailable:
+                logger.warning("tidying waits for the database")
+
+    def _begin(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        self._tasks.append(asyncio.create_task(_kept_alive(work)))
+
+
+async def _kept_alive(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """The edge of a standing task: what nobody expected is logged, and the work goes on."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("standing work failed")
+            await asyncio.sleep(1.0)
+        else:
+            return
+
+
+def _announce(admin: FirstAdmin) -> None:
+    """Not in the log, which may be collected: on the terminal, once."""
+    lines = ["", "  The first administrator was made. This is shown once:", f"    e-mail    {admin.email}"]
+    lines.append(f"    password  {admin.password or '(the one in FIRST_ADMIN_PASSWORD)'}")
+    sys.stdout.write("\n".join([*lines, ""]) + "\n")
+    sys.stdout.flush()

