@@ -78,7 +78,7 @@ def _bearer(header: str | None) -> str | None:
 
 
 # Only described here, for the API reference and its sign-in form: ProtectedRoute does the work.
-_described = OAuth2PasswordBearer(tokenUrl="/auth/login", refreshUrl="/auth/refresh", auto_error=False)
+_described = OAuth2PasswordBearer(tokenUrl="/auth/login", auto_error=False)
 
 
 async def _current_user(request: Request, _: Annotated[str | None, Depends(_described)]) -> Principal:

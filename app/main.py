@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the redirect would go wherever the Host header says
         middleware=middleware(house.settings, problems.internal_error),
         responses=problems.RESPONSES,
         lifespan=_lifespan,

@@ -57,10 +57,17 @@ class EventLog:
         self._listeners.discard(listener)
 
     async def wait_ended(self) -> None:
+        await self._wait(lambda: self.ended)
+
+    async def wait_for(self, seq: int) -> None:
+        """Wait for the event of this number, or for the end."""
+        await self._wait(lambda: self.ended or self.last_seq >= seq)
+
+    async def _wait(self, arrived: Callable[[], bool]) -> None:
         woken = asyncio.Event()
         self.listen(woken.set)
         try:
-            while not self.ended:
+            while not arrived():
                 woken.clear()
                 await woken.wait()
         finally:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from app.core.errors import DatabaseUnavailable
 from app.database import Database
 from app.domain.chat import Generation, Status
+from app.domain.events import LogEvent
 from app.generation import codec
 from app.generation.log import EventLog
 
@@ -26,10 +28,11 @@ class Mirrors:
         """A log that grows with the checkpoints and ends with the generation."""
         if (log := self._logs.get(generation_id)) is None:
             log = self._logs[generation_id] = EventLog()
-            await self._pull(generation_id, log)
+            # Before the first look, which may fail: another reader may have found this log by then.
             task = asyncio.create_task(self._poll(generation_id, log))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            await self._pull(generation_id, log)
         return log
 
     async def ended(self, generation: Generation) -> EventLog | None:
@@ -61,8 +64,15 @@ class Mirrors:
             generation = await tx.generations.get(generation_id)
             if generation is None or generation.status is not Status.STREAMING:
                 packed = await tx.generations.log(generation_id)
-                log.extend(codec.decompress(packed)[log.last_seq :] if packed is not None else [])
+                _extend(log, codec.decompress(packed) if packed is not None else [])
                 log.end()
                 return
-            log.extend(codec.unpack(await tx.generations.checkpoints(generation_id, after=log.last_seq)))
+            events = codec.unpack(await tx.generations.checkpoints(generation_id, after=log.last_seq))
+            if events and events[0].seq > log.last_seq + 1:  # its owner took batches back and wrote longer ones
+                events = codec.unpack(await tx.generations.checkpoints(generation_id))
+            _extend(log, events)
         log.wake()
+
+
+def _extend(log: EventLog, events: Sequence[LogEvent]) -> None:
+    log.extend([event for event in events if event.seq > log.last_seq])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import EmailTaken
@@ -60,9 +60,9 @@ class UserRepository(Repository):
             raise EmailTaken from error
 
     async def count_admins(self) -> int:
-        """How many active administrators there are."""
-        statement = select(func.count()).where(users.c.role == Role.ADMIN.value, users.c.is_active.is_(True))
-        return (await self._connection.execute(statement)).scalar_one()
+        """How many active administrators there are, and until this transaction ends nobody else removes one."""
+        statement = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.is_active.is_(True))
+        return len((await self._connection.execute(statement.with_for_update())).all())
 
     async def delete(self, user_id: str) -> None:
         """The user and, by cascade, all that is theirs; the ledger refers to no one by key and is cleared by hand."""

@@ -1,5 +1,7 @@
 """Following and stopping generations, whoever started them and wherever they run; each is its owner's alone."""
 
+import asyncio
+
 from app.core.errors import Gone, InvalidEventId, NotFound
 from app.database import Database
 from app.domain.chat import Generation, Status
@@ -9,6 +11,8 @@ from app.generation.log import EventLog
 from app.generation.mirror import Mirrors
 
 _FAILURE_AND_DONE = 2
+_CATCH_UP = 25.0
+"""Seconds in which a mirror reaches what a reader saw, or the sweep has ended what a dead instance left."""
 
 
 class GenerationService:
@@ -36,15 +40,17 @@ class GenerationService:
         are not invalid: their reader gets the failure and the ending.
         """
         generation, log = await self.open(user_id, generation_id)
+        if not log.ended and after > log.last_seq and self._engine.log(generation_id) is None:
+            await self._catch_up(log, after)
+        if log.ended and generation.status is Status.STREAMING:
+            generation = await self._own(user_id, generation_id)  # it ended in between
         if after == log.last_seq and log.ended:
             return None
-        if after <= log.last_seq:
-            return generation, log, after
-        if not log.ended and self._engine.log(generation_id) is None:
-            return generation, log, log.last_seq  # a mirror lags behind what the reader saw
         if log.ended and generation.failure_code is FailureCode.INSTANCE_LOST:
-            return generation, log, log.last_seq - _FAILURE_AND_DONE
-        raise InvalidEventId
+            return generation, log, min(after, log.last_seq - _FAILURE_AND_DONE)
+        if after > log.last_seq:
+            raise InvalidEventId
+        return generation, log, after
 
     async def stop(self, user_id: str, generation_id: str) -> Status:
         """Stop a run, upstream too; answers the status after a moment's wait. Harmless when it has ended."""
@@ -67,6 +73,14 @@ class GenerationService:
             generation_id = await tx.generations.live_in(conversation_id)
         if generation_id is not None:
             await self._stop(generation_id)
+
+    async def _catch_up(self, log: EventLog, after: int) -> None:
+        """A mirror lags behind what the reader saw elsewhere; going on from where it is would say things twice."""
+        try:
+            async with asyncio.timeout(_CATCH_UP):
+                await log.wait_for(after)
+        except TimeoutError:
+            return
 
     async def _stop(self, generation_id: str) -> None:
         if not await self._engine.stop(generation_id):

@@ -48,7 +48,7 @@ class Loopback:
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
         """Notices the client's leaving while a reply is played; no client here sends two requests at once."""
-        while not reader.at_eof() and reader.exception() is None:  # noqa: ASYNC110 - reading would eat the next request
+        while not reader.at_eof() and reader.exception() is None:
             await asyncio.sleep(0.002)
         self.left.set()
 

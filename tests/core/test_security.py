@@ -1,0 +1,245 @@
+"""Claims about passwords and tokens."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import uuid_utils
+from jose import jws, jwt
+
+from app.core.errors import Overloaded, Unauthenticated
+from app.core.security import Passwords, Tokens
+
+SECRET = "0123456789abcdef0123456789abcdef"
+USER, SESSION, REFRESH = (str(uuid_utils.uuid7()) for _ in range(3))
+TOKENS = Tokens(SECRET, access_ttl=timedelta(minutes=5), refresh_ttl=timedelta(days=1))
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    pool = Passwords()
+    yield pool
+    pool.close()
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    """Those of a good access token, changed; None takes one away."""
+    now = int(time.time())
+    good: dict[str, Any] = {
+        "iss": "ai-backend",
+        "aud": "ai-backend/access",
+        "sub": USER,
+        "sid": SESSION,
+        "jti": REFRESH,
+        "typ": "access",
+        "iat": now,
+        "exp": now + 60,
+    }
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def sign(payload: dict[str, Any], **headers: Any) -> str:
+    return jwt.encode(payload, SECRET, "HS256", headers=headers)
+
+
+def part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def test_a_token_of_our_form_is_read() -> None:
+    assert TOKENS.read_access(sign(claims())).user_id == USER
+    read = TOKENS.read_refresh(TOKENS.refresh(USER, SESSION, REFRESH))
+    assert (read.user_id, read.session_id, read.refresh_id) == (USER, SESSION, REFRESH)
+    assert TOKENS.read_access(TOKENS.access(USER, SESSION)).session_id == SESSION
+
+
+def test_each_kind_of_token_is_only_that() -> None:
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_access(TOKENS.refresh(USER, SESSION, REFRESH))
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_refresh(TOKENS.access(USER, SESSION))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(claims(**{name: None}) for name in claims()),
+        claims(exp=int(time.time()) - 60),
+        claims(exp=str(int(time.time()) + 60)),
+        claims(exp=[]),
+        claims(exp=time.time() + 60),
+        claims(iat=int(time.time()) + 3600, exp=int(time.time()) + 7200),
+        claims(iat=True),
+        claims(aud="ai-backend/refresh"),
+        claims(aud=["ai-backend/access"]),
+        claims(iss="someone-else"),
+        claims(iss=["ai-backend"]),
+        claims(typ="refresh"),
+        claims(typ=["access"]),
+        claims(sub="admin"),
+        claims(sub=USER.upper()),
+        claims(sid="x' OR 1=1 --"),
+        claims(jti=7),
+        claims(role="admin"),
+    ],
+    ids=str,
+)
+def test_a_token_with_any_claim_amiss_is_refused(payload: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_access(sign(payload))
+
+
+def test_clocks_may_differ_by_some_seconds() -> None:
+    now = int(time.time())
+    assert TOKENS.read_access(sign(claims(exp=now - 3)))
+    assert TOKENS.read_access(sign(claims(iat=now + 3)))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none"},
+        {"alg": "None"},
+        {"alg": "nOnE"},
+        {"alg": "HS384"},
+        {"alg": "RS256"},
+        {"alg": "ES256"},
+        {"alg": ["HS256"]},
+        {"alg": "hs256"},
+        {"crit": ["exp"]},
+        {"kid": "../../dev/null"},
+        {"jku": "http://127.0.0.1/"},
+        {"x5u": "http://127.0.0.1/"},
+        {"jwk": {"kty": "oct", "k": "AA"}},
+        {"typ": "JWE"},
+        {"zip": "DEF"},
+    ],
+    ids=str,
+)
+def test_a_header_other_than_ours_is_refused_even_when_signed(header: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_access(sign(claims(), **header))
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_another_algorithm_with_the_right_secret_is_refused(algorithm: str) -> None:
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_access(jws.sign(claims(), SECRET, algorithm=algorithm))
+
+
+def test_another_secret_is_refused() -> None:
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_access(jwt.encode(claims(), SECRET[::-1], "HS256"))
+
+
+def test_a_changed_payload_is_refused() -> None:
+    header, _, signature = sign(claims()).split(".")
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_access(f"{header}.{part(claims(sub=REFRESH))}.{signature}")
+
+
+GOOD = sign(claims())
+UNSIGNED = f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims())}."
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        UNSIGNED,
+        GOOD.rsplit(".", 1)[0] + ".",
+        GOOD.rsplit(".", 1)[0],
+        f"{GOOD}.a.b",
+        f"{part({'alg': 'dir', 'enc': 'A256GCM', 'zip': 'DEF'})}..{'A' * 16}.{'A' * 2000}.{'A' * 22}",
+        GOOD + "A" * 4096,
+        f"{GOOD}\n",
+        f" {GOOD}",
+        GOOD[:-2] + "é!",
+        "\ud800",
+        "\x00",
+        f"{part([[[]]])}.{part([])}.AAAA",
+        base64.urlsafe_b64encode(b"[" * 2500).decode().rstrip("=") + ".e30.AAAA",
+        "' OR 1=1 --",
+    ],
+    ids=lambda token: ascii(token[:20]),
+)
+def test_what_is_no_token_is_refused_at_once(token: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(Unauthenticated):
+        TOKENS.read_access(token)
+    assert time.perf_counter() - began < 0.05
+
+
+def test_a_short_secret_signs_nothing() -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Tokens("short", access_ttl=timedelta(1), refresh_ttl=timedelta(1))
+
+
+@pytest.mark.parametrize("secret", ['"quoted-quoted-quoted-quoted-quoted"', "1" * 40, '["' + "k" * 40 + '"]'])
+def test_a_secret_is_never_read_as_json(secret: str) -> None:
+    tokens = Tokens(secret, access_ttl=timedelta(1), refresh_ttl=timedelta(1))
+    assert tokens.read_access(tokens.access(USER, SESSION)).user_id == USER
+
+
+async def test_a_password_is_verified_whole(passwords: Passwords) -> None:
+    long = "a" * 72
+    hashed = await passwords.hash(long + "b")
+    assert await passwords.verify(long + "b", hashed)
+    assert not await passwords.verify(long + "c", hashed)
+    assert not await passwords.verify(long, hashed)
+
+
+@pytest.mark.parametrize("password", ["pass\x00word", "密码" * 500, "🔑" * 8, " " * 8])
+async def test_any_text_can_be_a_password(passwords: Passwords, password: str) -> None:
+    hashed = await passwords.hash(password)
+    assert await passwords.verify(password, hashed)
+    assert not await passwords.verify(password[:4], hashed)
+
+
+async def test_hashes_are_argon2id_with_our_cost(passwords: Passwords) -> None:
+    assert (await passwords.hash("secret")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+async def test_nobody_has_no_password_and_costs_as_much(passwords: Passwords) -> None:
+    hashed = await passwords.hash("secret")
+
+    async def median(check: Callable[[], Any]) -> float:
+        times = []
+        for _ in range(15):
+            began = time.perf_counter()
+            assert not await check()
+            times.append(time.perf_counter() - began)
+        return sorted(times)[7]
+
+    somebody = await median(lambda: passwords.verify("wrong", hashed))
+    nobody = await median(lambda: passwords.verify("wrong", None))
+    assert 0.5 < nobody / somebody < 2
+
+
+async def test_too_many_hashes_at_once_are_refused_and_room_comes_back() -> None:
+    passwords = Passwords(workers=2, waiting=3)
+    outcomes = await asyncio.gather(*(passwords.hash("x") for _ in range(9)), return_exceptions=True)
+    assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 4
+    assert await passwords.hash("x")
+    passwords.close()
+
+
+async def test_leaving_early_gives_up_the_place() -> None:
+    passwords = Passwords(workers=2, waiting=3)
+    waiting = [asyncio.create_task(passwords.hash("x")) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    # Three of them had not begun; the work of two goes on, and so they keep their places.
+    outcomes = await asyncio.gather(*(passwords.hash("x") for _ in range(4)), return_exceptions=True)
+    assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 1
+    passwords.close()
