@@ -24,7 +24,7 @@ class ConversationRepository(Repository):
             created_at=moment,
             updated_at=moment,
         )
-        await self._connection.execute(insert(conversations).values(asdict(conversation)))
+        await self._connection.execute(insert(conversations), asdict(conversation))
         return conversation
 
     async def get(self, user_id: str, conversation_id: str, *, lock: bool = False) -> Conversation | None:

@@ -28,23 +28,22 @@ class Checkpoint:
 class GenerationRepository(Repository):
     async def add(self, generation: Generation) -> None:
         """A new run. Raises ConversationBusy while another lives in its conversation."""
+        values = {
+            "id": generation.id,
+            "user_id": generation.user_id,
+            "conversation_id": generation.conversation_id,
+            "live_conversation_id": generation.conversation_id,
+            "message_id": generation.message_id,
+            "status": generation.status.value,
+            "owner_id": generation.owner_id,
+            "fence": generation.fence,
+            "model": generation.model,
+            "last_seq": generation.last_seq,
+            "stop_requested": False,
+            "created_at": now(),
+        }
         try:
-            await self._connection.execute(
-                insert(generations).values(
-                    id=generation.id,
-                    user_id=generation.user_id,
-                    conversation_id=generation.conversation_id,
-                    live_conversation_id=generation.conversation_id,
-                    message_id=generation.message_id,
-                    status=generation.status.value,
-                    owner_id=generation.owner_id,
-                    fence=generation.fence,
-                    model=generation.model,
-                    last_seq=generation.last_seq,
-                    stop_requested=False,
-                    created_at=now(),
-                )
-            )
+            await self._connection.execute(insert(generations), values)
         except IntegrityError as error:
             raise ConversationBusy from error
 
@@ -92,7 +91,8 @@ class GenerationRepository(Repository):
             delete(generation_checkpoints).where(generation_checkpoints.c.generation_id == generation.id)
         )
         await self._connection.execute(
-            insert(generation_logs).values(generation_id=generation.id, events=log, expires_at=now() + LOG_KEPT)
+            insert(generation_logs),
+            {"generation_id": generation.id, "events": log, "expires_at": now() + LOG_KEPT},
         )
         return True
 

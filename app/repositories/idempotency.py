@@ -52,7 +52,7 @@ class IdempotencyRepository(Repository):
             "created_at": now(),
         }
         try:
-            await self._connection.execute(insert(records).values(values))
+            await self._connection.execute(insert(records), values)
         except IntegrityError as error:
             raise KeyRace from error
 

@@ -31,20 +31,19 @@ class MessageRepository(Repository):
         newest = select(func.coalesce(func.max(messages.c.position), 0)).where(
             messages.c.conversation_id == conversation_id
         )
-        await self._connection.execute(
-            insert(messages).values(
-                id=message_id,
-                conversation_id=conversation_id,
-                parent_id=parent_id,
-                position=(await self._connection.execute(newest)).scalar_one() + 1,
-                role=role.value,
-                content=content,
-                status=status.value,
-                model=model,
-                generation_id=generation_id,
-                created_at=now(),
-            )
-        )
+        values = {
+            "id": message_id,
+            "conversation_id": conversation_id,
+            "parent_id": parent_id,
+            "position": (await self._connection.execute(newest)).scalar_one() + 1,
+            "role": role.value,
+            "content": content,
+            "status": status.value,
+            "model": model,
+            "generation_id": generation_id,
+            "created_at": now(),
+        }
+        await self._connection.execute(insert(messages), values)
         return message_id
 
     async def finish(

@@ -14,17 +14,16 @@ class SessionRepository(Repository):
     async def add(self, *, user_id: str, refresh_id: str, expires_at: datetime, user_agent: str | None) -> str:
         """A new session; answers its id."""
         session_id, moment = new_id(), now()
-        await self._connection.execute(
-            insert(sessions).values(
-                id=session_id,
-                user_id=user_id,
-                refresh_id=refresh_id,
-                created_at=moment,
-                rotated_at=moment,
-                expires_at=expires_at,
-                user_agent=user_agent,
-            )
-        )
+        values = {
+            "id": session_id,
+            "user_id": user_id,
+            "refresh_id": refresh_id,
+            "created_at": moment,
+            "rotated_at": moment,
+            "expires_at": expires_at,
+            "user_agent": user_agent,
+        }
+        await self._connection.execute(insert(sessions), values)
         return session_id
 
     async def get(self, session_id: str) -> Session | None:

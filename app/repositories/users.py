@@ -38,7 +38,7 @@ class UserRepository(Repository):
             "created_at": user.created_at,
         }
         try:
-            await self._connection.execute(insert(users).values(values))
+            await self._connection.execute(insert(users), values)
         except IntegrityError as error:
             raise EmailTaken from error
         return user

@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
@@ -62,9 +63,12 @@ def idempotency_key(request: Request, key: str | None, body: Body) -> Idempotenc
 def parse_event_id(value: str) -> tuple[str | None, int]:
     """`<generation>:<seq>`, or a bare seq. Raises InvalidEventId for anything else."""
     generation_id, colon, seq = value.rpartition(":")
-    if not (seq.isascii() and seq.isdecimal() and len(seq) <= _LONGEST_SEQ) or bool(colon) != bool(generation_id):
+    if not (seq.isascii() and seq.isdecimal() and len(seq) <= _LONGEST_SEQ):
         raise InvalidEventId
-    return generation_id or None, int(seq)
+    try:
+        return str(UUID(generation_id)) if colon else None, int(seq)
+    except ValueError as error:
+        raise InvalidEventId from error
 
 
 IdempotencyHeader = Annotated[

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-
 _MOST_FIELDS = 100
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.core.errors import Invalid, NotFound
-from app.database import Database
+from app.database import Database, Transaction
 from app.domain.chat import Conversation, Message, Page, Status
 from app.generation.codec import answer_text, unpack
 from app.generation.engine import Engine
@@ -49,25 +49,26 @@ class ConversationService:
         async with self._database.snapshot() as tx:
             await own_conversation(tx, user_id, conversation_id)
             page = await tx.messages.page(conversation_id, limit=limit, cursor=cursor)
-            saved = {
-                message.generation_id: await tx.generations.checkpoints(message.generation_id)
-                for message in page.items
-                if message.status is Status.STREAMING and message.generation_id
-            }
-        return Page([self._with_text(each, saved) for each in page.items], page.next_cursor)
+            return Page(await self._with_text(tx, page.items), page.next_cursor)
 
     async def branch(self, user_id: str, conversation_id: str, leaf_id: str) -> Page[Message]:
         """The one branch that ends in `leaf_id`, from its root. Raises NotFound."""
         async with self._database.snapshot() as tx:
             await own_conversation(tx, user_id, conversation_id)
             messages = await tx.messages.branch(conversation_id, leaf_id)
-        if not messages:
-            raise NotFound("There is no such message in this conversation.")
-        return Page(messages, None)
+            if not messages:
+                raise NotFound("There is no such message in this conversation.")
+            return Page(await self._with_text(tx, messages), None)
 
-    def _with_text(self, message: Message, saved: dict[str, Sequence[bytes]]) -> Message:
-        if message.generation_id not in saved:
-            return message
-        log = self._engine.log(message.generation_id)
-        events = log.after(0) if log is not None else unpack(saved[message.generation_id])
-        return replace(message, content=answer_text(events))
+    async def _with_text(self, tx: Transaction, messages: Sequence[Message]) -> list[Message]:
+        """The messages, those that are being written with their text so far."""
+        return [
+            replace(each, content=await self._text_so_far(tx, each.generation_id))
+            if each.status is Status.STREAMING and each.generation_id
+            else each
+            for each in messages
+        ]
+
+    async def _text_so_far(self, tx: Transaction, generation_id: str) -> str:
+        log = self._engine.log(generation_id)
+        return answer_text(log.after(0) if log is not None else unpack(await tx.generations.checkpoints(generation_id)))
