@@ -47,6 +47,7 @@ class Attempts:
                 self._book(failure.code.value)
                 if self._final(failure, number):
                     raise
+                deadline.restart()
                 await asyncio.sleep(failure.retry_after or random.uniform(0.2, 0.6))  # noqa: S311
                 deadline.restart()
             else:

@@ -17,7 +17,8 @@ def fit(
     """The messages to send, oldest first, ending with `message`.
 
     A turn is a user's message with the answers to it: it is sent whole or not at all. The newest message is always
-    sent; whether it fits is for the vendor to say. Empty answers, of runs that failed before a word, are left out.
+    sent; whether it fits is for the vendor to say. Empty answers, of runs that failed before a word, are left out, and
+    the questions that then follow each other become one: many models take only turns that alternate.
     """
     left = (window or _UNKNOWN_WINDOW) - max_tokens - _cost(message) - _cost(system_prompt or "")
     kept: list[ModelMessage] = []
@@ -26,7 +27,15 @@ def fit(
         if left < 0:
             break
         kept[:0] = turn
-    return [*kept, ModelMessage("user", message)]
+    return _alternating([*kept, ModelMessage("user", message)])
+
+
+def _alternating(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    joined: list[ModelMessage] = []
+    for message in messages:
+        before = f"{joined.pop().content}\n\n" if joined and joined[-1].role == message.role else ""
+        joined.append(ModelMessage(message.role, before + message.content))
+    return joined
 
 
 def _turns(history: Sequence[Message]) -> list[list[ModelMessage]]:

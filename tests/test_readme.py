@@ -1,0 +1,55 @@
+"""The README's own commands, run as a stranger would run them."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.backend import Process
+from tests.sse import Stream
+
+_ROOT = Path(__file__).parent.parent
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@pytest.fixture
+async def offline(tmp_path: Path) -> AsyncIterator[Process]:
+    """A first start without any key."""
+    async with Process(tmp_path, f"sqlite+aiosqlite:///{tmp_path / 'app.db'}") as process:
+        yield process
+
+
+def _shell(readme: str) -> list[str]:
+    """The shell blocks that talk to a running server."""
+    text = (_ROOT / readme).read_text(encoding="utf-8")
+    return [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "curl" in block]
+
+
+async def _bash(script: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euc", script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output
+
+
+@needs_curl
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+async def test_the_commands_of_the_readme_register_stream_and_resume(readme: str, offline: Process) -> None:
+    ask, resume = (block.replace("http://localhost:8000", offline.url) for block in _shell(readme))
+    marked = "echo; echo ---; "
+
+    output = await _bash(f"{ask}\n{marked}")
+    asked = Stream.of(output[output.index(b"event: start") : output.index(b"---")])
+    variables = "\n".join(line for line in ask.split("\n\n") if line.startswith("TOKEN="))
+    resumed = Stream.of(await _bash(f"{variables}\nGENERATION={asked.start['generation_id']}\n{resume}"))
+
+    assert asked.done["status"] == "complete"
+    assert "OPENAI_API_KEY" in asked.text
+    assert resumed.events[0].json["seq"] == 13
+    assert [event.data for event in resumed.events] == [event.data for event in asked.events[12:]]
