@@ -1,6 +1,7 @@
 """Builds every long-lived object once; opens them, then closes them in reverse."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from app.generation.engine import Engine, EngineLimits
 from app.generation.leases import Lease
 from app.generation.log import MemoryLogs
 from app.generation.mirror import Mirrors
+from app.generation.sweeper import Sweeper
 from app.providers.catalogue import Catalogue
 from app.providers.prices import Prices
 from app.providers.registry import configured_providers, officially_priced
@@ -57,14 +59,14 @@ class House:
         await self.upkeep.open()
 
     async def close(self) -> None:
-        """Drain what a signal has not drained, and let go of everything, in reverse."""
-        await self.engine.drain(0)
-        await self.engine.close()
-        await self.mirrors.close()
-        await self.upkeep.close()
-        await self.catalogue.aclose()
-        self.passwords.close()
-        await self.database.close()
+        """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
+        async with AsyncExitStack() as last_first:
+            last_first.push_async_callback(self.database.close)
+            last_first.callback(self.passwords.close)
+            last_first.push_async_callback(self.catalogue.aclose)
+            last_first.push_async_callback(self.upkeep.close)
+            last_first.push_async_callback(self.mirrors.close)
+            last_first.push_async_callback(self.engine.drain, 0)
 
 
 def build(settings: Settings) -> House:
@@ -80,7 +82,7 @@ def build(settings: Settings) -> House:
     catalogue = Catalogue(providers, settings.default_model)
     prices = Prices(officially_priced(settings) & providers.keys())
     endings = Endings(database)
-    lease = Lease(database, endings)
+    lease = Lease(database)
     checkpointer = Checkpointer(database, settings.checkpoint_seconds)
     engine = Engine(
         logs=MemoryLogs(),
@@ -116,7 +118,14 @@ def build(settings: Settings) -> House:
         ),
         conversations=ConversationService(database, engine, generations),
         readiness=ReadinessService(database, engine),
-        upkeep=Upkeep(database, settings, lease, checkpointer, accounts),
+        upkeep=Upkeep(
+            database=database,
+            settings=settings,
+            lease=lease,
+            sweeper=Sweeper(database, endings, lease, engine.lives),
+            checkpointer=checkpointer,
+            accounts=accounts,
+        ),
     )
 
 

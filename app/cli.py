@@ -7,7 +7,7 @@ import sys
 
 from app import migrations
 from app.bootstrap import build
-from app.core.config import Settings
+from app.core.config import Settings, StartRefused, read_settings
 from app.core.errors import AppError
 from app.database import Database
 
@@ -19,11 +19,15 @@ def main() -> None:
     admin = commands.add_parser("create-admin", help="make an administrator, or make one of a user")
     admin.add_argument("email")
     arguments = parser.parse_args()
-    settings = Settings()
-    if arguments.command == "migrate":
-        asyncio.run(_migrate(settings))
-    else:
-        asyncio.run(_create_admin(settings, arguments.email))
+    try:
+        settings = read_settings()
+        if arguments.command == "migrate":
+            asyncio.run(_migrate(settings))
+        else:
+            asyncio.run(_create_admin(settings, arguments.email))
+    except StartRefused as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        sys.exit(2)
 
 
 async def _migrate(settings: Settings) -> None:

@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
-import asyncpg
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.core.config import StorageSettings
+from app.core.config import StartRefused, StorageSettings
 from app.core.errors import DatabaseUnavailable
 from app.repositories.conversations import ConversationRepository
 from app.repositories.generations import GenerationRepository
@@ -34,12 +33,22 @@ _DRIVERS = {
 }
 # libpq's words that asyncpg does not know and that it would take for server settings.
 _LIBPQ_ONLY = ("channel_binding", "gssencmode", "pgbouncer", "connect_timeout")
-_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError, TimeoutError, asyncpg.PostgresConnectionError)
+_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError, TimeoutError)
+# Of PostgreSQL's errors, which asyncpg's dialect does not tell apart: no connection, no access, no such database (yet),
+# no resources, shutting down or starting up, its disk failing, read-only, and a transaction that was rolled back or
+# refused a lock to end a conflict.
+_AWAY_STATES = ("08", "28", "3D", "53", "57", "58", "25006", "40", "55P03")
 
 
 def database_url(value: str) -> URL:
-    """The address as SQLAlchemy's async drivers want it, from any of the spellings that hosters set."""
-    url = make_url(value)
+    """The address as SQLAlchemy's async drivers want it, from any of the spellings that hosters set.
+
+    Raises StartRefused for what is no such address.
+    """
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise StartRefused("DATABASE_URL is not an address like postgresql://user:password@host/name") from None
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.drivername != "postgresql+asyncpg":
         return url
@@ -96,6 +105,7 @@ class Database:
     def __init__(self, settings: StorageSettings) -> None:
         self.url = database_url(settings.database_url.get_secret_value())
         self._statement_timeout = settings.database_statement_timeout
+        self._connect_timeout = None if self.embedded else settings.database_pool_timeout
         self._engine = _sqlite_engine(self.url, settings) if self.embedded else _server_engine(self.url, settings)
         # SQLite has one writer. Waiting here is fair and wakes at once; its busy handler is neither.
         self._writer = asyncio.Lock() if self.embedded else None
@@ -134,11 +144,18 @@ class Database:
     @asynccontextmanager
     async def _connection(self, *, write: bool) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection:
+            async with AsyncExitStack() as stack:
+                # A pooled connection is tried before use, which would have a statement's time on a frozen server.
+                async with asyncio.timeout(self._connect_timeout):
+                    connection = await stack.enter_async_context(self._engine.connect())
                 await connection.execution_options(read_only=not write)
                 async with connection.begin():
                     yield connection
         except _AWAY as error:
+            raise DatabaseUnavailable(retry_after=2) from error
+        except DBAPIError as error:
+            if not _is_away(error):
+                raise
             raise DatabaseUnavailable(retry_after=2) from error
 
     @asynccontextmanager
@@ -197,6 +214,11 @@ def _sqlite_engine(url: URL, settings: StorageSettings) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", on_begin)
     return engine
+
+
+def _is_away(error: DBAPIError) -> bool:
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_AWAY_STATES)
 
 
 def _read_revision(connection: Connection) -> str | None:

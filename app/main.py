@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager
 from types import FrameType
 
 from fastapi import FastAPI
-from pydantic import ValidationError
 
 from app import __version__, problems
 from app.bootstrap import House, build
-from app.core.config import Settings
+from app.core.config import Settings, StartRefused, read_settings
 from app.core.logging import configure_logging
 from app.middleware import middleware
 from app.routers import ai, auth, conversations, docs, health, users
@@ -65,28 +64,34 @@ def _drain_on_signals(house: House) -> None:
     """Drain first, then hand the signal to the server's own handler.
 
     Left alone, uvicorn cancels streams and only then runs the shutdown of the lifespan: too late to let anything
-    finish. A second signal goes straight on.
+    finish. A second signal ends what still runs, with its text kept and its readers told; a third goes straight on.
     """
     loop = asyncio.get_running_loop()
-    drains: set[asyncio.Task[None]] = set()
+    received: list[int] = []
+    drains: list[asyncio.Task[None]] = []
+    drained = asyncio.Event()
 
     def install(signum: int) -> None:
         inherited = signal.getsignal(signum)
 
         def handler(number: int, frame: FrameType | None) -> None:
-            if house.engine.draining:
+            received.append(number)
+            if len(received) > 2:
                 hand_on(number, frame)
             else:
-                loop.call_soon_threadsafe(lambda: drains.add(loop.create_task(drain(number, frame))))
+                patience = house.settings.drain_seconds if len(received) == 1 else 0.0
+                loop.call_soon_threadsafe(lambda: drains.append(loop.create_task(drain(number, frame, patience))))
 
         def hand_on(number: int, frame: FrameType | None) -> None:
             if callable(inherited):
                 inherited(number, frame)
 
-        async def drain(number: int, frame: FrameType | None) -> None:
-            logger.info("draining", extra={"signal": signal.Signals(number).name})
-            await house.engine.drain(house.settings.drain_seconds)
-            hand_on(number, frame)
+        async def drain(number: int, frame: FrameType | None, patience: float) -> None:
+            logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": patience})
+            await house.engine.drain(patience)
+            if not drained.is_set():  # a second SIGINT would make the server skip its shutdown
+                drained.set()
+                hand_on(number, frame)
 
         signal.signal(signum, handler)
 
@@ -107,16 +112,17 @@ def _welcome(house: House) -> None:
 
 
 def run() -> None:
-    """Serve until a signal. Exits with 2 and one line for each setting that is not right."""
+    """Serve until a signal. Exits with 2, and one line for each thing that has to be set otherwise."""
     try:
-        settings = Settings()
-    except ValidationError as error:
-        for each in error.errors():
-            name = ".".join(str(part) for part in each["loc"]).upper()
-            print(f"{name or 'settings'}: {each['msg']}", file=sys.stderr)  # noqa: T201
+        settings = read_settings()
+        configure_logging(settings.log_level)
+        app = create_app(settings)
+        house: House = app.state.house
+        house.upkeep.claim()
+    except StartRefused as refusal:
+        print(refusal, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    configure_logging(settings.log_level)
-    serve(create_app(settings), settings)
+    serve(app, settings)
 
 
 if __name__ == "__main__":

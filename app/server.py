@@ -1,6 +1,8 @@
 """How uvicorn serves us: bounded heads and buffers, and connections that a response may abort."""
 
 import asyncio
+import sys
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -9,6 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.config import ServerSettings
 
+_NOT_STARTED = 3
+"""The exit code, as uvicorn's own command has it."""
 _HEAD_BYTES = 64 * 1024
 _WRITE_BUFFER = 32 * 1024
 """Bytes that wait for a slow reader in this process; asyncio's 64 KiB and more would be held by each of them."""
@@ -59,5 +63,9 @@ def server_config(app: FastAPI, **options: Any) -> uvicorn.Config:
 
 
 def serve(app: FastAPI, settings: ServerSettings) -> None:
-    """Serve on HOST and PORT until a signal."""
-    uvicorn.Server(server_config(app, host=settings.host, port=settings.port)).run()
+    """Serve on HOST and PORT until a signal. Exits with a code when it could not start."""
+    server = uvicorn.Server(server_config(app, host=settings.host, port=settings.port))
+    with suppress(KeyboardInterrupt):  # it has shut down by then, and raises the signal again
+        server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)

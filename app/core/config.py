@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PLACEHOLDERS = ("change", "your-", "your_", "secret", "example", "placeholder", "xxx", "insecure", "password")
@@ -16,6 +16,10 @@ def _split(value: object) -> object:
 # pydantic-settings would read a list as JSON; ours are comma-separated.
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+class StartRefused(Exception):
+    """This program cannot start as it is set up. The message is for its operator, and holds no secret."""
 
 
 class _Group(BaseSettings):
@@ -114,3 +118,14 @@ class Settings(ServerSettings, StorageSettings, IdentitySettings, ModelSettings,
         if self.production and (self.first_admin_email is None) != (self.first_admin_password is None):
             raise ValueError("FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are given together or not at all")
         return self
+
+
+def read_settings() -> Settings:
+    """From the environment and `.env`. Raises StartRefused, with a line for each setting that is not right."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [(".".join(map(str, each["loc"])).upper(), each["msg"]) for each in error.errors()]
+    raise StartRefused(
+        "\n".join(f"{name}: {said}" if name else said.removeprefix("Value error, ") for name, said in lines)
+    )

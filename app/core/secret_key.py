@@ -4,21 +4,27 @@ import os
 import secrets
 from pathlib import Path
 
-from app.core.config import Settings
+from app.core.config import Settings, StartRefused
 
 NAME = "secret_key"
 
 
 def secret_key(settings: Settings) -> str:
-    """The configured key; in development without one, that of an earlier start or a new one (mode 0600)."""
+    """The configured key; in development without one, that of an earlier start or a new one (mode 0600).
+
+    Raises StartRefused when none can be read or kept there.
+    """
     if settings.secret_key:
         return settings.secret_key.get_secret_value()
     file = settings.data_dir / NAME
-    if not file.exists():
-        _make(file)
-    key = file.read_text(encoding="ascii").strip()
+    try:
+        if not file.exists():
+            _make(file)
+        key = file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise StartRefused(f"DATA_DIR: {file} cannot be used ({error.strerror})") from error
     if len(key) < 32:
-        raise ValueError(f"{file} holds no key of 32 characters or more; remove it, and a new one is made")
+        raise StartRefused(f"{file} holds no key of 32 characters or more; remove it, and a new one is made")
     return key
 
 

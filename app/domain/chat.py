@@ -105,6 +105,8 @@ class Turn:
     system_prompt: str | None = None
     max_tokens: int = 4096
     temperature: float | None = None
+    file_ids: Sequence[str] = ()
+    collection: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

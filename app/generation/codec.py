@@ -1,5 +1,6 @@
 """Logs as bytes: batches of events in MessagePack, one after the other; compressed once a generation has ended."""
 
+import asyncio
 import zlib
 from collections.abc import Iterable, Sequence
 
@@ -8,6 +9,8 @@ import msgspec
 from app.domain import text
 from app.domain.events import Kind, LogEvent
 
+_LONG = 1000  # events: a millisecond or two
+_LARGE = 16 * 1024  # bytes, compressed
 _decoder = msgspec.msgpack.Decoder(list[LogEvent])
 
 
@@ -26,6 +29,18 @@ def compress(events: Sequence[LogEvent]) -> bytes:
 
 def decompress(log: bytes) -> list[LogEvent]:
     return unpack([zlib.decompress(log)])
+
+
+async def compress_aside(events: Sequence[LogEvent]) -> tuple[bytes, str]:
+    """The log compressed, and the answer in it; of a long one in a thread, for it takes tens of milliseconds."""
+    if len(events) < _LONG:
+        return compress(events), answer_text(events)
+    return await asyncio.to_thread(lambda: (compress(events), answer_text(events)))
+
+
+async def decompress_aside(log: bytes) -> list[LogEvent]:
+    """The events of a whole log; of a large one in a thread."""
+    return decompress(log) if len(log) < _LARGE else await asyncio.to_thread(decompress, log)
 
 
 def answer_text(events: Iterable[LogEvent]) -> str:

@@ -22,7 +22,7 @@ class Deadline:
     would cost a timer a chunk.
     """
 
-    __slots__ = ("_end", "_expire", "_last", "_limit", "_limits", "_loop", "_timer")
+    __slots__ = ("_end", "_expire", "_last", "_limit", "_limits", "_loop", "_timer", "_waits_for_first")
 
     def __init__(self, limits: TimeLimits, expire: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -30,16 +30,19 @@ class Deadline:
         self._expire = expire
         self._last = self._loop.time()
         self._limit = limits.first
+        self._waits_for_first = True
         self._end = self._last + limits.whole
         self._timer = self._loop.call_at(self._due(), self._check)
 
     def restart(self) -> None:
         """Another attempt begins: its first event has the full time again, the whole has not."""
+        self._waits_for_first = True
         self._set(self._limits.first)
 
     def progress(self) -> None:
         self._last = self._loop.time()
-        if self._limit == self._limits.first:
+        if self._waits_for_first:
+            self._waits_for_first = False
             self._set(self._limits.gap)
 
     def finishing(self) -> None:

@@ -13,7 +13,7 @@ from app.generation.deadline import TimeLimits
 from app.generation.endings import Ending, Endings
 from app.generation.leases import Lease
 from app.generation.log import EventLog, EventLogs
-from app.generation.run import Assignment, Interrupt, Run
+from app.generation.run import FAILURES, Assignment, Interrupt, Run
 
 logger = logging.getLogger(__name__)
 
@@ -124,12 +124,23 @@ class Engine:
             run.interrupt(Interrupt.DRAIN)
         if self._tasks:
             await asyncio.wait(set(self._tasks.values()), timeout=_DRAIN_GRACE)
+        await self._give_up()
 
-    async def close(self) -> None:
-        """End what still runs at the end of the process without further waiting."""
+    def lives(self, generation_id: str) -> bool:
+        """Whether a run lives here."""
+        return generation_id in self._runs
+
+    async def stop_all_of(self, user_id: str) -> None:
+        """Stop every run of a user that lives here."""
+        for run in [run for run in self._runs.values() if run.generation.user_id == user_id]:
+            await self.stop(run.generation.id)
+
+    async def _give_up(self) -> None:
+        """Tell the readers of runs whose ending could not be saved in time, and leave the rest to a later sweep."""
         tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
+        for run in list(self._runs.values()):
+            self._tasks[run.generation.id].cancel()
+            self._endings.give_up(run.generation, run.log, FAILURES[Interrupt.DRAIN])
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _abandon(self, instance_id: str) -> None:
@@ -147,14 +158,13 @@ class Engine:
         generation = run.generation
         try:
             ending = await run.execute()
-            _report(run, ending)
             await self._checkpointer.leave(generation.id)
             await self._endings.conclude(generation, run.log, ending)
+            _report(run, ending)
         except Exception:
             # The edge of a detached task: nobody else would see the error, and readers must not wait for ever.
             logger.exception("a run could not be ended", extra={"generation_id": generation.id})
-            if not run.log.ended:
-                self._endings.give_up(generation, run.log)
+            self._endings.give_up(generation, run.log)
         finally:
             slot.release()
             del self._runs[generation.id], self._tasks[generation.id]

@@ -10,6 +10,7 @@ from app.domain.chat import Generation, Status
 from app.domain.events import LogEvent
 from app.generation import codec
 from app.generation.log import EventLog
+from app.generation.payloads import last_events
 
 logger = logging.getLogger(__name__)
 
@@ -24,54 +25,64 @@ class Mirrors:
         self._logs: dict[str, EventLog] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def live(self, generation_id: str) -> EventLog:
+    async def live(self, generation: Generation) -> EventLog:
         """A log that grows with the checkpoints and ends with the generation."""
-        if (log := self._logs.get(generation_id)) is None:
-            log = self._logs[generation_id] = EventLog()
-            # Before the first look, which may fail: another reader may have found this log by then.
-            task = asyncio.create_task(self._poll(generation_id, log))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            await self._pull(generation_id, log)
+        if (known := self._logs.get(generation.id)) is not None:
+            return known
+        log = EventLog()
+        await self._pull(generation, log)
+        if log.ended or (known := self._logs.get(generation.id)) is not None:
+            return known or log
+        # Only now: a look that takes long or fails leaves nothing behind, and the caller listens before the next.
+        self._logs[generation.id] = log
+        task = asyncio.create_task(self._poll(generation, log))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return log
 
     async def ended(self, generation: Generation) -> EventLog | None:
         """The whole log of a generation that has ended; None once it is no longer kept."""
         async with self._database.snapshot() as tx:
             packed = await tx.generations.log(generation.id)
-        return EventLog(codec.decompress(packed), ended=True) if packed is not None else None
+        return EventLog(await codec.decompress_aside(packed), ended=True) if packed is not None else None
 
     async def close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _poll(self, generation_id: str, log: EventLog) -> None:
+    async def _poll(self, generation: Generation, log: EventLog) -> None:
         try:
             while not log.ended:
                 await asyncio.sleep(_POLLED_EACH)
                 if not log.followed:
                     return
                 try:
-                    await self._pull(generation_id, log)
+                    await self._pull(generation, log)
                 except DatabaseUnavailable:
-                    logger.warning("a reader waits for the database", extra={"generation_id": generation_id})
+                    logger.warning("a reader waits for the database", extra={"generation_id": generation.id})
+                except Exception:
+                    # The edge of a standing task: readers would wait for ever if it ended.
+                    logger.exception("a mirror could not be read", extra={"generation_id": generation.id})
         finally:
-            del self._logs[generation_id]
+            del self._logs[generation.id]
 
-    async def _pull(self, generation_id: str, log: EventLog) -> None:
+    async def _pull(self, generation: Generation, log: EventLog) -> None:
         async with self._database.snapshot() as tx:
-            generation = await tx.generations.get(generation_id)
-            if generation is None or generation.status is not Status.STREAMING:
-                packed = await tx.generations.log(generation_id)
-                _extend(log, codec.decompress(packed) if packed is not None else [])
-                log.end()
+            found = await tx.generations.get(generation.id)
+            if found is not None and found.status is Status.STREAMING:
+                events = codec.unpack(await tx.generations.checkpoints(generation.id, after=log.last_seq))
+                if events and events[0].seq > log.last_seq + 1:  # its owner took batches back and wrote longer ones
+                    events = codec.unpack(await tx.generations.checkpoints(generation.id))
+                _extend(log, events)
+                log.wake()
                 return
-            events = codec.unpack(await tx.generations.checkpoints(generation_id, after=log.last_seq))
-            if events and events[0].seq > log.last_seq + 1:  # its owner took batches back and wrote longer ones
-                events = codec.unpack(await tx.generations.checkpoints(generation_id))
-            _extend(log, events)
-        log.wake()
+            packed = await tx.generations.log(generation.id)
+        if packed is not None:
+            _extend(log, await codec.decompress_aside(packed))
+        else:
+            log.extend(last_events(generation, log.last_seq, Status.STOPPED))  # deleted, with its conversation
+        log.end()
 
 
 def _extend(log: EventLog, events: Sequence[LogEvent]) -> None:

@@ -9,6 +9,8 @@ from app.generation.log import EventLog
 
 # An event becomes one block of a stream, and one send holds whole blocks of 4 KiB at most.
 PIECE_BYTES = 3800
+# What an event takes in memory beside its text: without it, an answer in single letters could grow without bound.
+_EVENT_BYTES = 100
 
 
 class Recorder:
@@ -44,7 +46,7 @@ class Recorder:
         self._log.wake()
 
     def _append(self, kind: Kind, raw: bytes) -> None:
-        self._bytes += len(raw)
+        self._bytes += len(raw) + _EVENT_BYTES
         if self._bytes > self._max_bytes:
             raise GenerationFailure(
                 FailureCode.UPSTREAM_PROTOCOL, "The answer grew beyond what this server takes.", retryable=False

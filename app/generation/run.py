@@ -11,8 +11,9 @@ from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.providers import ModelCard, Provider
 from app.generation.attempts import Attempts, Price
 from app.generation.deadline import Deadline, TimeLimits
-from app.generation.endings import Ending, start_payload
+from app.generation.endings import Ending
 from app.generation.log import EventLog
+from app.generation.payloads import start_payload
 from app.generation.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Interrupt(Enum):
     LOST = auto()
 
 
-_FAILURES = {
+FAILURES = {
     Interrupt.TIMEOUT: Failure(FailureCode.UPSTREAM_TIMEOUT, "The model did not answer in time.", retryable=True),
     Interrupt.DRAIN: Failure(
         FailureCode.INSTANCE_DRAINING, "The server is restarting; what was written is kept.", retryable=True
@@ -82,6 +83,7 @@ class Run:
             await asyncio.wait({self._relay})
         finally:
             deadline.close()
+            self._relay.cancel()
         return self._ending(self._relay)
 
     def _ending(self, relay: "asyncio.Task[None]") -> Ending:
@@ -104,8 +106,8 @@ class Run:
                 return Status.FAILED, Failure(error.code, error.detail, error.retryable)
             logger.error("run failed", exc_info=error, extra={"generation_id": self.generation.id})
             return Status.FAILED, _INTERNAL
+        if self._recorder.finish is not None:
+            return Status.COMPLETE, None  # the text was whole, and only the usage report was waited for
         if self._interrupted is Interrupt.STOP:
             return Status.STOPPED, None
-        if self._interrupted is Interrupt.TIMEOUT and self._recorder.finish is not None:
-            return Status.COMPLETE, None
-        return Status.FAILED, _FAILURES[self._interrupted] if self._interrupted else _INTERNAL
+        return Status.FAILED, FAILURES[self._interrupted] if self._interrupted else _INTERNAL

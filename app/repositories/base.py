@@ -34,8 +34,8 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         moment, id_ = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").split("|")
         parsed = datetime.fromisoformat(moment)
-    except (binascii.Error, ValueError) as error:
+        if parsed.tzinfo is None or len(id_) != 36 or "\x00" in id_:
+            raise InvalidCursor
+        return parsed.astimezone(UTC), id_
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise InvalidCursor from error
-    if parsed.tzinfo is None or len(id_) != 36 or "\x00" in id_:
-        raise InvalidCursor
-    return parsed, id_

@@ -3,7 +3,9 @@
 from dataclasses import asdict, replace
 
 from sqlalchemy import RowMapping, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
+from app.core.errors import Unauthenticated
 from app.domain.chat import Conversation, Page
 from app.models.chat import conversations
 from app.repositories.base import Repository, decode_cursor, encode_cursor, new_id, now
@@ -24,7 +26,10 @@ class ConversationRepository(Repository):
             created_at=moment,
             updated_at=moment,
         )
-        await self._connection.execute(insert(conversations), asdict(conversation))
+        try:
+            await self._connection.execute(insert(conversations), asdict(conversation))
+        except IntegrityError as error:
+            raise Unauthenticated from error  # the account was deleted while this request was on its way
         return conversation
 
     async def get(self, user_id: str, conversation_id: str, *, lock: bool = False) -> Conversation | None:

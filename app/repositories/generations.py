@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import ConversationBusy
@@ -65,23 +65,36 @@ class GenerationRepository(Repository):
         return (await self._connection.execute(statement)).scalars().all()
 
     async def end(
-        self, generation: Generation, *, status: Status, last_seq: int, failure_code: FailureCode | None, log: bytes
+        self,
+        generation: Generation,
+        *,
+        status: Status,
+        last_seq: int,
+        failure_code: FailureCode | None,
+        log: bytes,
+        revised: bool = False,
     ) -> bool:
-        """End a run, once: its checkpoints become the log. False when it was taken over, has ended or is gone."""
+        """End a run, once: its checkpoints become the log. False when it was taken over, has ended or is gone.
+
+        `revised` replaces an ending of our own too, of whose commit nobody heard before another was told.
+        """
+        runs = (generations.c.status == Status.STREAMING.value) & (generations.c.fence == generation.fence)
+        ended_by_us = (generations.c.fence == generation.fence + 1) & (
+            func.coalesce(generations.c.failure_code, "") != FailureCode.INSTANCE_LOST.value
+        )
         statement = (
             update(generations)
             .where(
                 generations.c.id == generation.id,
-                generations.c.status == Status.STREAMING.value,
                 generations.c.owner_id == generation.owner_id,
-                generations.c.fence == generation.fence,
+                runs | ended_by_us if revised else runs,
             )
             .values(
                 status=status.value,
                 live_conversation_id=None,
                 last_seq=last_seq,
                 failure_code=failure_code and failure_code.value,
-                fence=generations.c.fence + 1,
+                fence=generation.fence + 1,
                 ended_at=now(),
             )
         )
@@ -90,6 +103,10 @@ class GenerationRepository(Repository):
         await self._connection.execute(
             delete(generation_checkpoints).where(generation_checkpoints.c.generation_id == generation.id)
         )
+        if revised:
+            await self._connection.execute(
+                delete(generation_logs).where(generation_logs.c.generation_id == generation.id)
+            )
         await self._connection.execute(
             insert(generation_logs),
             {"generation_id": generation.id, "events": log, "expires_at": now() + LOG_KEPT},
@@ -162,6 +179,13 @@ class GenerationRepository(Repository):
                 generations.c.owner_id.not_in(select(instances.c.id)),
             )
             .limit(limit)
+        )
+        return [_to_generation(row) for row in (await self._connection.execute(statement)).mappings()]
+
+    async def streaming_of(self, owner_id: str) -> Sequence[Generation]:
+        """Runs that an instance owns, by the database."""
+        statement = select(generations).where(
+            generations.c.status == Status.STREAMING.value, generations.c.owner_id == owner_id
         )
         return [_to_generation(row) for row in (await self._connection.execute(statement)).mappings()]
 

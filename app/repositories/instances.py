@@ -9,7 +9,10 @@ from app.repositories.base import Repository
 
 class InstanceRepository(Repository):
     async def add(self, instance_id: str, seconds: float) -> None:
-        await self._connection.execute(insert(instances).values(id=instance_id, expires_at=DatabaseClock() + seconds))
+        """Begin a lease, or prolong it where an earlier try was committed and nobody heard of it."""
+        if not await self.renew(instance_id, seconds):
+            values = {"id": instance_id, "expires_at": DatabaseClock() + seconds}
+            await self._connection.execute(insert(instances).values(values))
 
     async def renew(self, instance_id: str, seconds: float) -> bool:
         """Prolong a lease; false when it is gone, because another instance took over."""

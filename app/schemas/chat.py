@@ -33,8 +33,9 @@ class ChatBody(Body):
     system_prompt: Text | None = Field(
         None, max_length=200_000, description="Stays with the conversation until another is given; empty clears it."
     )
-    max_tokens: int = Field(4096, ge=1, le=MAX_TOKENS, description="Bounds the answer.")
-    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    # Strict: else `true` would be the number 1.
+    max_tokens: int = Field(4096, ge=1, le=MAX_TOKENS, strict=True, description="Bounds the answer.")
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False, strict=True)
     file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
     collection: OptionalName = Field(None, max_length=200, description="Documents to answer from.")
     parent_id: OptionalId = Field(None, description="The message to continue from; none continues the newest.")
@@ -48,6 +49,8 @@ class ChatBody(Body):
             system_prompt=self.system_prompt,
             max_tokens=self.max_tokens,
             temperature=self.temperature,
+            file_ids=self.file_ids,
+            collection=self.collection,
         )
 
 
@@ -63,6 +66,8 @@ class ChatQuery(BaseModel):
     system_prompt: Text | None = Field(None, max_length=200_000)
     max_tokens: int = Field(4096, ge=1, le=MAX_TOKENS)
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    file_ids: list[EntityId] = Field([], max_length=100)
+    collection: OptionalName = Field(None, max_length=200)
     parent_id: OptionalId = None
 
     def turn(self) -> Turn:
@@ -74,6 +79,8 @@ class ChatQuery(BaseModel):
             system_prompt=self.system_prompt,
             max_tokens=self.max_tokens,
             temperature=self.temperature,
+            file_ids=self.file_ids,
+            collection=self.collection,
         )
 
 

@@ -4,7 +4,7 @@ import logging
 import secrets
 from dataclasses import dataclass, field, replace
 
-from app.core.config import IdentitySettings, Settings
+from app.core.config import IdentitySettings, Settings, StartRefused
 from app.core.errors import EmailTaken, Forbidden, Invalid, LastAdmin, RegistrationClosed, Unauthenticated
 from app.core.security import Passwords
 from app.database import Database, Transaction
@@ -48,6 +48,7 @@ class Accounts:
         self._passwords = passwords
         self._live = live
         self._registration_open = settings.registration_open
+        self._first_admin = _first_admin(settings)
 
     async def register(self, *, email: str, password: str, name: str | None) -> User:
         """A new user without rights. Raises RegistrationClosed, EmailTaken."""
@@ -106,12 +107,7 @@ class Accounts:
         async with self._database.snapshot() as tx:
             if await tx.users.count_admins():
                 return None
-        email = address(settings.first_admin_email or "admin@example.com")
-        if email is None:
-            raise Invalid("FIRST_ADMIN_EMAIL is not an e-mail address.")
-        given = settings.first_admin_password and settings.first_admin_password.get_secret_value()
-        if given and not Passwords.SHORTEST <= len(given) <= Passwords.LONGEST:
-            raise Invalid(f"FIRST_ADMIN_PASSWORD must have {Passwords.SHORTEST} to {Passwords.LONGEST} characters.")
+        email, given = self._first_admin
         password = given or secrets.token_urlsafe(15)
         try:
             await self._open(email=email, password=password, name=None, role=Role.ADMIN)
@@ -150,6 +146,20 @@ class Accounts:
             raise Unauthenticated
         if not await self._passwords.verify(password, found[1]):
             raise Forbidden("The current password is wrong.")
+
+
+def _first_admin(settings: IdentitySettings) -> tuple[str, str | None]:
+    """The address and the password of the first administrator; None is a password to be made up.
+
+    Raises StartRefused for what nobody could register with.
+    """
+    email = address(settings.first_admin_email or "admin@example.com")
+    if email is None:
+        raise StartRefused("FIRST_ADMIN_EMAIL is not an e-mail address.")
+    given = settings.first_admin_password and settings.first_admin_password.get_secret_value()
+    if given and not Passwords.SHORTEST <= len(given) <= Passwords.LONGEST:
+        raise StartRefused(f"FIRST_ADMIN_PASSWORD must have {Passwords.SHORTEST} to {Passwords.LONGEST} characters.")
+    return email, given or None
 
 
 async def _keep_an_admin(tx: Transaction, user: User) -> None:

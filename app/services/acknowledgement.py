@@ -67,7 +67,7 @@ async def own_conversation(tx: Transaction, user_id: str, conversation_id: str, 
 
 def title_of(message: str) -> str:
     """A conversation's first title: the beginning of its first message, on one line."""
-    return " ".join(message[: TITLE_CHARS * 4].split())[:TITLE_CHARS]
+    return " ".join(message.split(maxsplit=TITLE_CHARS)[:TITLE_CHARS])[:TITLE_CHARS].rstrip()
 
 
 async def _conversation(tx: Transaction, user_id: str, turn: Turn, card: ModelCard) -> Conversation:

@@ -2,8 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
-from app.core.errors import ConversationBusy, Invalid, MessageTooLong
+from app.core.errors import ConversationBusy, Invalid, MessageTooLong, NotFound
 from app.database import Database
 from app.domain.chat import Conversation, Generation, ModelRequest, Turn
 from app.domain.providers import ModelCard
@@ -41,17 +42,21 @@ class ChatService:
         self._engine = engine
         self._generations = generations
         self._max_message_chars = max_message_chars
+        self._posts: set[asyncio.Task[Started]] = set()
+        self._turns: WeakValueDictionary[tuple[str, IdempotencyKey], asyncio.Lock] = WeakValueDictionary()
 
     async def post(self, user_id: str, turn: Turn, key: IdempotencyKey | None = None) -> Started:
         """Store the user's message, start the answer and hand out its log.
 
-        Raises Invalid, MessageTooLong, UnknownModel, NotFound (a foreign conversation or parent), ConversationBusy,
-        TooManyGenerations, KeyReused, Draining or DatabaseUnavailable: before the model is called and before anything
-        is stored. It goes on to its end when the caller is cancelled, for between the commit and the start of the run
-        nothing may be lost.
+        Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, parent, file or
+        collection), ConversationBusy, TooManyGenerations, KeyReused, Draining or DatabaseUnavailable: before the model
+        is called and before anything is stored. It goes on to its end when the caller is cancelled, for between the
+        commit and the start of the run nothing may be lost.
         """
         self._check(turn)
         task = asyncio.create_task(self._post(user_id, turn, key))
+        self._posts.add(task)
+        task.add_done_callback(self._posts.discard)
         return await asyncio.shield(task)
 
     def _check(self, turn: Turn) -> None:
@@ -61,18 +66,32 @@ class ChatService:
             raise MessageTooLong(f"A message may have at most {self._max_message_chars:,} characters.")
         if turn.parent_id is not None and turn.conversation_id is None:
             raise Invalid("A parent_id needs the conversation_id that it belongs to.")
+        # Nobody can have uploaded a file or made a collection yet.
+        if turn.file_ids:
+            raise NotFound("There is no such file.")
+        if turn.collection is not None:
+            raise NotFound("There is no such collection.")
 
     async def _post(self, user_id: str, turn: Turn, key: IdempotencyKey | None) -> Started:
+        if key is None:
+            return await self._begin_or_replay(user_id, turn, None)
+        # Requests with one key take turns: else those that came together would be counted against the limits before
+        # the first of them is on record.
+        async with self._turns.setdefault((user_id, key), asyncio.Lock()):
+            return await self._begin_or_replay(user_id, turn, key)
+
+    async def _begin_or_replay(self, user_id: str, turn: Turn, key: IdempotencyKey | None) -> Started:
         generation_id, conversation = await self._look(user_id, turn, key)
         if generation_id is None:
             kept = conversation.model if conversation is not None and conversation.model_given else None
             card = await self._catalogue.resolve(turn.model or kept)
             try:
                 return await self._begin(user_id, turn, key, card)
-            except KeyRace:
+            except (KeyRace, ConversationBusy) as error:
+                # It may be this very request, come a moment earlier to another instance.
                 generation_id, _ = await self._look(user_id, turn, key)
-        if generation_id is None:
-            raise ConversationBusy
+                if generation_id is None:
+                    raise ConversationBusy(retry_after=1) from error
         generation, log = await self._generations.open(user_id, generation_id)
         return Started(generation, log, replayed=True)
 
@@ -90,11 +109,13 @@ class ChatService:
             return None, await own_conversation(tx, user_id, turn.conversation_id)
 
     async def _begin(self, user_id: str, turn: Turn, key: IdempotencyKey | None, card: ModelCard) -> Started:
+        provider = self._catalogue.provider(card)
         slot = self._engine.admit(user_id)
         try:
             async with self._database.transaction() as tx:
                 post = await acknowledge(tx, user_id, turn, card, key, owner_id=self._engine.instance_id)
-            assignment = Assignment(post.generation, card, self._catalogue.provider(card), _request(turn, card, post))
+                assignment = Assignment(post.generation, card, provider, _request(turn, card, post))
+            # Nothing that could fail may stand here: the post is committed.
             return Started(post.generation, self._engine.start(assignment, slot))
         except BaseException:
             slot.release()

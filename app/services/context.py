@@ -20,7 +20,9 @@ def fit(
     sent; whether it fits is for the vendor to say. Empty answers, of runs that failed before a word, are left out, and
     the questions that then follow each other become one: many models take only turns that alternate.
     """
-    left = (window or _UNKNOWN_WINDOW) - max_tokens - _cost(message) - _cost(system_prompt or "")
+    window = window or _UNKNOWN_WINDOW
+    # A generous bound on the answer is rarely used up, and must not cost the model its memory.
+    left = window - min(max_tokens, window // 2) - _cost(message) - _cost(system_prompt or "")
     kept: list[ModelMessage] = []
     for turn in reversed(_turns(history)):
         left -= sum(_cost(each.content) for each in turn)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.core.errors import Gone, InvalidEventId, NotFound
+from app.core.errors import Gone, InvalidEventId, NotFound, Unavailable
 from app.database import Database
 from app.domain.chat import Generation, Status
 from app.domain.failures import FailureCode
@@ -26,7 +26,7 @@ class GenerationService:
         generation = await self._own(user_id, generation_id)
         log = self._engine.log(generation_id)
         if log is None and generation.status is Status.STREAMING:
-            log = await self._mirrors.live(generation_id)
+            log = await self._mirrors.live(generation)
         if log is None:
             log = await self._mirrors.ended(generation)
         if log is None:
@@ -62,6 +62,7 @@ class GenerationService:
 
     async def stop_all_of(self, user_id: str) -> None:
         """Stop every run of a user, before the account goes."""
+        await self._engine.stop_all_of(user_id)
         async with self._database.snapshot() as tx:
             live = await tx.generations.live_of(user_id)
         for generation_id in live:
@@ -79,8 +80,8 @@ class GenerationService:
         try:
             async with asyncio.timeout(_CATCH_UP):
                 await log.wait_for(after)
-        except TimeoutError:
-            return
+        except TimeoutError as error:
+            raise Unavailable("What you have read is not here yet.", retry_after=2) from error
 
     async def _stop(self, generation_id: str) -> None:
         if not await self._engine.stop(generation_id):

@@ -24,7 +24,7 @@ class ReadinessService:
     def __init__(self, database: Database, engine: Engine) -> None:
         self._database = database
         self._engine = engine
-        self._head = migrations.head()
+        self._shipped = migrations.shipped()
 
     async def check(self) -> Readiness:
         database = await self._database_state()
@@ -36,6 +36,6 @@ class ReadinessService:
 
     async def _database_state(self) -> str:
         try:
-            return "ok" if await self._database.revision() == self._head else "schema_behind"
+            return "schema_behind" if self._shipped.behind(await self._database.revision()) else "ok"
         except DatabaseUnavailable:
             return "away"

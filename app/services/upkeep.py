@@ -8,11 +8,13 @@ from collections.abc import Callable, Coroutine
 from filelock import FileLock, Timeout
 
 from app import migrations
-from app.core.config import Settings
+from app.core.config import Settings, StartRefused
 from app.core.errors import DatabaseUnavailable
+from app.core.logging import describe
 from app.database import Database
 from app.generation.checkpoints import Checkpointer
 from app.generation.leases import Lease
+from app.generation.sweeper import Sweeper
 from app.services.accounts import Accounts, FirstAdmin
 
 logger = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ _LOCK_PATIENCE = 10.0
 _TIDIED_EACH = 600.0
 
 
-class SecondInstance(Exception):
+class SecondInstance(StartRefused):
     """Another process lives on the same embedded database."""
 
     def __init__(self) -> None:
@@ -33,15 +35,42 @@ class SecondInstance(Exception):
 
 class Upkeep:
     def __init__(
-        self, database: Database, settings: Settings, lease: Lease, checkpointer: Checkpointer, accounts: Accounts
+        self,
+        *,
+        database: Database,
+        settings: Settings,
+        lease: Lease,
+        sweeper: Sweeper,
+        checkpointer: Checkpointer,
+        accounts: Accounts,
     ) -> None:
         self._database = database
         self._settings = settings
         self._lease = lease
+        self._sweeper = sweeper
         self._checkpointer = checkpointer
         self._accounts = accounts
         self._lock: FileLock | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def claim(self) -> None:
+        """Lock an embedded database; harmless when it is ours already. Waits for a process that is about to go.
+
+        Raises SecondInstance, or StartRefused where there is no place for a file.
+        """
+        file = self._database.file
+        if file is None or self._lock is not None:
+            return
+        # Held by the process, not by a thread: the kernel lets go of it when the process dies, however it dies.
+        lock = FileLock(f"{file}.lock", thread_local=False)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=_LOCK_PATIENCE)
+        except Timeout as error:
+            raise SecondInstance from error
+        except OSError as error:
+            raise StartRefused(f"DATABASE_URL: {file} cannot be used ({error.strerror})") from error
+        self._lock = lock
 
     async def open(self) -> None:
         """Take this process's place. Raises SecondInstance.
@@ -50,7 +79,7 @@ class Upkeep:
         until its release has migrated it: that is waited for in the background, and `/ready` says so.
         """
         if self._database.embedded:
-            await self._lock_file()
+            await asyncio.to_thread(self.claim)
             await migrations.migrate(self._database.url)
         try:
             await self._settle()
@@ -60,7 +89,7 @@ class Upkeep:
             self._begin(self._settle_patiently)
         for standing in (
             self._lease.renew_forever,
-            self._lease.sweep_forever,
+            self._sweeper.run_forever,
             self._checkpointer.run_forever,
             self._tidy_forever,
         ):
@@ -76,23 +105,15 @@ class Upkeep:
             logger.warning("the lease was not given up; it runs out by itself")
         if self._lock is not None:
             self._lock.release()
-
-    async def _lock_file(self) -> None:
-        file = self._database.file
-        if file is None:
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Held by the process, not by a thread: the kernel lets go of it when the process dies, however it dies.
-        self._lock = FileLock(f"{file}.lock", thread_local=False)
-        try:
-            await asyncio.to_thread(self._lock.acquire, timeout=_LOCK_PATIENCE)
-        except Timeout as error:
-            raise SecondInstance from error
+            self._lock = None
 
     async def _settle(self) -> None:
-        if await self._database.revision() != migrations.head():
+        if migrations.shipped().behind(await self._database.revision()):
             raise DatabaseUnavailable("The schema of the database is not the one that this version needs.")
-        await self._lease.acquire()
+        if not self._lease.held:
+            await self._lease.acquire()
+        if self._database.embedded:
+            await self._sweeper.end_orphans()
         if (admin := await self._accounts.ensure_first_admin(self._settings)) is not None:
             _announce(admin)
 
@@ -103,7 +124,8 @@ class Upkeep:
                 await self._settle()
             except DatabaseUnavailable as error:
                 if error.detail != said:
-                    logger.warning("waiting for the database", extra={"reason": error.detail})
+                    causes = describe(error).get("causes")
+                    logger.warning("waiting for the database", extra={"reason": error.detail, "causes": causes})
                 said = error.detail
                 await asyncio.sleep(1.0)
             else:

@@ -62,6 +62,7 @@ class EventStreamResponse(Response):
             task.uncancel()
             if server := scope.get("extensions", {}).get("app.abort"):
                 server["abort"]()
+                await asyncio.sleep(0)  # so that the server knows it for a client that left
         finally:
             self._log.unlisten(woken.set)
             watch.close()

@@ -89,8 +89,9 @@ def test_a_message_beyond_the_window_is_shown_all_the_same() -> None:
     assert fitted(*TURNS, message=LONG, window=500) == [f"u:{LONG}"]
 
 
-def test_more_output_than_the_window_holds_leaves_the_newest_message() -> None:
-    assert fitted(*TURNS, window=8000, max_tokens=1_000_000) == ["u:now"]
+def test_a_generous_bound_on_the_answer_leaves_half_the_window_to_the_conversation() -> None:
+    assert fitted(*TURNS, window=8000, max_tokens=1_000_000) == fitted(*TURNS, window=8000, max_tokens=4000)
+    assert fitted(*TURNS, window=8000, max_tokens=1_000_000)[0] == "u:Q1"
 
 
 def test_a_window_that_nobody_knows_is_taken_to_hold_32000_tokens() -> None:
