@@ -20,11 +20,20 @@ STRAY_AFTER = 10.0
 class Sweeper:
     """`lives` says whether a run lives in this process."""
 
-    def __init__(self, database: Database, endings: Endings, lease: Lease, lives: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        endings: Endings,
+        lease: Lease,
+        lives: Callable[[str], bool],
+        *,
+        stray_after: float = STRAY_AFTER,
+    ) -> None:
         self._database = database
         self._endings = endings
         self._lease = lease
         self._lives = lives
+        self._stray_after = stray_after
         self._suspects: dict[str, float] = {}
 
     async def run_forever(self) -> None:
@@ -56,7 +65,7 @@ class Sweeper:
         found = [generation for generation in owned if not self._lives(generation.id)]
         self._suspects = {each.id: self._suspects.get(each.id, now) for each in found}
         for generation in found:
-            if now - self._suspects[generation.id] >= STRAY_AFTER:
+            if now - self._suspects[generation.id] >= self._stray_after:
                 await self._end(generation)
 
     async def _end(self, generation: Generation) -> bool:
