@@ -53,7 +53,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
     await house.open()
     _drain_on_signals(house)
-    _welcome(house)
     try:
         yield
     finally:
@@ -122,7 +121,7 @@ def run() -> None:
     except StartRefused as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    serve(app, settings)
+    serve(app, settings, lambda: _welcome(house))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """How uvicorn serves us: bounded heads and buffers, and connections that a response may abort."""
 
 import asyncio
+import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -62,9 +64,22 @@ def server_config(app: FastAPI, **options: Any) -> uvicorn.Config:
     )
 
 
-def serve(app: FastAPI, settings: ServerSettings) -> None:
+class _Server(uvicorn.Server):
+    """Says that it is there once it listens, and not before."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_listening()
+
+
+def serve(app: FastAPI, settings: ServerSettings, on_listening: Callable[[], None]) -> None:
     """Serve on HOST and PORT until a signal. Exits with a code when it could not start."""
-    server = uvicorn.Server(server_config(app, host=settings.host, port=settings.port))
+    server = _Server(server_config(app, host=settings.host, port=settings.port), on_listening)
     with suppress(KeyboardInterrupt):  # it has shut down by then, and raises the signal again
         server.run()
     if not server.started:

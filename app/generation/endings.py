@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from app.core.errors import DatabaseUnavailable
-from app.database import Database, Transaction
+from app.database import Database
 from app.domain.chat import Bill, Failure, Generation, Status
 from app.domain.events import Kind, LogEvent, Usage
 from app.domain.failures import FailureCode
@@ -131,8 +131,11 @@ class Endings:
                     failure=ending.failure,
                 )
             found = None if ended else await tx.generations.get(generation.id)
-            if ended or not estimated:
-                await _book(tx, generation, ending.attempts, deleted=not ended and found is None)
+            if ended:
+                await tx.usage.book(generation, ending.attempts, again=revised)
+            elif not estimated and (found is not None or await tx.users.get(generation.user_id) is not None):
+                # What was used is owed, whoever ended the run; but of a user who is gone nothing is kept.
+                await tx.usage.book(generation, ending.attempts, again=True)
         if ended:
             return _Saved.YES
         if found is None:
@@ -140,12 +143,6 @@ class Endings:
         # A commit whose answer was lost has ended it already, just so.
         ours = (found.status, found.failure_code, found.last_seq) == (ending.status, failure_code, len(events))
         return _Saved.YES if ours else _Saved.TAKEN_OVER
-
-
-async def _book(tx: Transaction, generation: Generation, attempts: Sequence[Attempt], *, deleted: bool) -> None:
-    """What was used is owed, whoever ended the run; but of a user who is gone nothing is kept."""
-    if not deleted or await tx.users.get(generation.user_id) is not None:
-        await tx.usage.book(generation, attempts)
 
 
 def _last_events(generation: Generation, log: EventLog, ending: Ending) -> Sequence[LogEvent]:

@@ -15,36 +15,42 @@ _TURNS_AT_MOST = 2000
 
 
 class MessageRepository(Repository):
-    async def append(
-        self,
-        conversation_id: str,
-        *,
-        role: Author,
-        content: str,
-        status: Status,
-        parent_id: str | None,
-        model: str | None = None,
-        generation_id: str | None = None,
+    async def append_turn(
+        self, conversation_id: str, *, question: str, parent_id: str | None, model: str, generation_id: str
     ) -> str:
-        """Add a message as the newest, under a lock on its conversation; answers its id."""
-        message_id = new_id()
+        """Add a user's message and the answer to come, as the newest two; answers the id of the latter.
+
+        The caller holds the lock on the conversation.
+        """
         newest = select(func.coalesce(func.max(messages.c.position), 0)).where(
             messages.c.conversation_id == conversation_id
         )
-        values = {
-            "id": message_id,
+        position = (await self._connection.execute(newest)).scalar_one()
+        asked = {
+            "id": new_id(),
             "conversation_id": conversation_id,
             "parent_id": parent_id,
-            "position": (await self._connection.execute(newest)).scalar_one() + 1,
-            "role": role.value,
-            "content": content,
-            "status": status.value,
-            "model": model,
-            "generation_id": generation_id,
+            "position": position + 1,
+            "role": Author.USER.value,
+            "content": question,
+            "status": Status.COMPLETE.value,
+            "model": None,
+            "generation_id": None,
             "created_at": now(),
         }
-        await self._connection.execute(insert(messages), values)
-        return message_id
+        answer = {
+            **asked,
+            "id": new_id(),
+            "parent_id": asked["id"],
+            "position": position + 2,
+            "role": Author.ASSISTANT.value,
+            "content": "",
+            "status": Status.STREAMING.value,
+            "model": model,
+            "generation_id": generation_id,
+        }
+        await self._connection.execute(insert(messages), [asked, answer])
+        return str(answer["id"])
 
     async def finish(
         self, message_id: str, *, content: str, status: Status, bill: Bill | None, failure: Failure | None

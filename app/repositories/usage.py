@@ -11,13 +11,14 @@ from app.repositories.base import Repository, new_id, now
 
 
 class UsageRepository(Repository):
-    async def book(self, generation: Generation, attempts: Sequence[Attempt]) -> None:
-        """Book the upstream calls of a run, in place of what was booked for it before.
+    async def book(self, generation: Generation, attempts: Sequence[Attempt], *, again: bool) -> None:
+        """Book the upstream calls of a run; `again`, in place of what may be booked for it already.
 
         A commit whose answer was lost is repeated, and an owner that was thought dead knows better than the estimate of
         the instance that took over: neither may count twice.
         """
-        await self._connection.execute(delete(usage_records).where(usage_records.c.generation_id == generation.id))
+        if again:
+            await self._connection.execute(delete(usage_records).where(usage_records.c.generation_id == generation.id))
         rows = [
             {
                 "id": new_id(),

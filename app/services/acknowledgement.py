@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.core.errors import ConversationBusy, KeyReused, NotFound
 from app.database import Transaction
-from app.domain.chat import Author, Conversation, Generation, Message, Status, Turn
+from app.domain.chat import Conversation, Generation, Message, Status, Turn
 from app.domain.providers import ModelCard
 from app.repositories.base import new_id
 
@@ -106,17 +106,8 @@ async def _append(
     tx: Transaction, conversation: Conversation, turn: Turn, card: ModelCard, parent_id: str | None, owner_id: str
 ) -> Generation:
     generation_id = new_id()
-    asked = await tx.messages.append(
-        conversation.id, role=Author.USER, content=turn.message, status=Status.COMPLETE, parent_id=parent_id
-    )
-    answer = await tx.messages.append(
-        conversation.id,
-        role=Author.ASSISTANT,
-        content="",
-        status=Status.STREAMING,
-        parent_id=asked,
-        model=card.name,
-        generation_id=generation_id,
+    answer = await tx.messages.append_turn(
+        conversation.id, question=turn.message, parent_id=parent_id, model=card.name, generation_id=generation_id
     )
     generation = Generation(
         id=generation_id,

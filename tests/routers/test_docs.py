@@ -47,7 +47,8 @@ async def test_an_unknown_asset_is_not_found(name: str, client: httpx.AsyncClien
 
 
 def test_a_version_in_an_address_is_the_one_that_is_shipped() -> None:
-    versions = dict(re.findall(r"^(swagger-ui-dist|redoc) {2,}(\S+)", (FOLDER / "VERSIONS.txt").read_text(), re.MULTILINE))
+    shipped = (FOLDER / "VERSIONS.txt").read_text(encoding="utf-8")
+    versions = dict(re.findall(r"^(swagger-ui-dist|redoc) {2,}(\S+)", shipped, re.MULTILINE))
     pages = "".join(page.read_text(encoding="utf-8") for page in FOLDER.glob("*.html"))
 
     assert set(re.findall(r"swagger-ui[\w.-]*\?v=([\d.]+)", pages)) == {versions["swagger-ui-dist"]}

@@ -1,0 +1,210 @@
+"""A database that is away costs nobody an answer or money, and its return needs no restart."""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import migrations
+from app.database import database_url as parse_url
+from tests.backend import Backend, User
+from tests.chat.ledger import booked
+from tests.conftest import Serve
+from tests.follower import Follower
+from tests.postgresql import PostgreSQL
+from tests.upstream import Answer, Upstream
+
+FINE = Answer(("Fine.",), usage=(5, 1))
+
+
+@pytest.fixture(scope="session")
+def own_postgresql() -> Iterator[PostgreSQL]:
+    # Not among pytest's folders: for root PostgreSQL runs as another user, whom each new pytest locks out of them.
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        server = PostgreSQL(Path(folder))
+        yield server
+        server.close()
+
+
+@pytest.fixture
+async def postgres(own_postgresql: PostgreSQL) -> AsyncIterator[PostgreSQL]:
+    yield own_postgresql
+    own_postgresql.thaw()
+    await own_postgresql.start()
+
+
+@pytest.fixture
+async def database_url(postgres: PostgreSQL) -> str:
+    """What the app is served on here, unless a test says otherwise."""
+    return await postgres.database()
+
+
+async def refused(user: User, path: str, *, within: float) -> None:
+    """A post is refused in time, as the contract has it."""
+    began = time.monotonic()
+    answer = await user.http.post(path, json={"message": "Are you there?"})
+    assert time.monotonic() - began <= within
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json"), answer.text
+    assert answer.json()["code"] == "database_unavailable"
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def ready(backend: Backend) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, timeout=20) as http:
+        assert (await http.get("/health")).status_code == 200
+        return await http.get("/ready")
+
+
+async def recovered(user: User, *, within: float) -> None:
+    """Posts succeed again in time, and until then are refused in no other way than before."""
+    async with asyncio.timeout(within):
+        while (answer := await user.http.post("/ai/chat", json={"message": "And now?"})).status_code != 200:
+            assert answer.status_code == 503, answer.text
+            await asyncio.sleep(0.1)
+    assert answer.json()["reply"] == "Fine."
+
+
+async def test_away_before_a_post_it_is_refused_at_once_and_costs_nothing(
+    postgres: PostgreSQL, backend: Backend, upstream: Upstream
+) -> None:
+    upstream.script(FINE)
+    alice = await backend.user()
+    assert (await alice.chat("Hello")).text == "Fine."
+
+    await postgres.kill()
+
+    for path in ("/ai/chat/stream", "/ai/chat", "/ai/chat/stream"):
+        await refused(alice, path, within=3)
+    state = await ready(backend)
+    assert (state.status_code, state.json()["parts"]["database"]) == (503, "away")
+    assert len(upstream.calls) == 1
+
+    returning = asyncio.create_task(postgres.start())
+    await recovered(alice, within=8)
+    await returning
+    assert (await ready(backend)).status_code == 200
+    assert len(upstream.calls) == 2
+
+
+async def test_away_in_mid_stream_the_answer_goes_on_and_is_stored_when_it_returns(
+    postgres: PostgreSQL, backend: Backend, upstream: Upstream, database_url: str
+) -> None:
+    upstream.script([Answer(("One ", "two ", "three ", "four"), hold=True, usage=(7, 4)), FINE])
+    alice = await backend.user()
+    async with Follower.post(alice, "Count") as follower:
+        await upstream.release(2)
+        await follower.until(lambda stream: stream.text == "One two ")
+
+        await postgres.kill()
+
+        await upstream.release()
+        await follower.until(lambda stream: stream.text == "One two three ", within=1)
+        await upstream.finish()
+        await follower.until(lambda stream: stream.text == "One two three four", within=1)
+        await asyncio.sleep(1.5)
+        assert not follower.over, "an ending is saved before it is said"
+
+        await postgres.start()
+
+        told = await follower.ended(within=5)
+    assert told.done["status"] == "complete"
+    start = told.start
+    answer = await alice.answer(start["conversation_id"])
+    assert (answer["status"], answer["content"]) == ("complete", "One two three four")
+    assert [attempt[:2] for attempt in await booked(database_url, start["generation_id"])] == [("complete", False)]
+    async with Follower.resume(alice, start["generation_id"], after=2) as again:
+        replayed = await again.ended()
+    assert [event.data for event in replayed.events] == [event.data for event in told.events[2:]]
+    assert (await alice.chat("Go on", conversation_id=start["conversation_id"])).text == "Fine."
+
+
+async def test_frozen_posts_fail_in_time_streams_go_on_and_no_connection_is_lost(
+    postgres: PostgreSQL, backend: Backend, upstream: Upstream, database_url: str
+) -> None:
+    upstream.script(FINE)
+    upstream.script(Answer(("One ", "two ", "three"), hold=True), model="count")
+    alice, bob = await backend.user("alice"), await backend.user("bob")
+    async with Follower.post(alice, "Count", model="openai/count") as follower:
+        await upstream.release()
+        await follower.until(lambda stream: stream.text == "One ")
+
+        postgres.freeze()
+
+        await asyncio.gather(*(refused(bob, "/ai/chat/stream", within=6) for _ in range(15)))
+        await refused(bob, "/ai/chat", within=6)
+        assert (await ready(backend)).status_code == 503
+        await upstream.finish()
+        await follower.until(lambda stream: stream.text == "One two three", within=1)
+        calls = len(upstream.calls)
+
+        postgres.thaw()
+
+        await recovered(bob, within=4)
+        assert (await follower.ended(within=8)).done["status"] == "complete"
+    assert len(upstream.calls) == calls + 1
+    answers = await asyncio.gather(*(bob.http.get("/conversations") for _ in range(30)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await postgres.connections(database_url) <= backend.house.settings.database_pool_size
+    assert (await ready(backend)).status_code == 200
+
+
+async def test_a_locked_file_is_refused_before_any_call(
+    serve: Serve, upstream: Upstream, tmp_path: Path, sqlite_template: Path
+) -> None:
+    upstream.script(FINE)
+    file = tmp_path / "locked.db"
+    await asyncio.to_thread(shutil.copy, sqlite_template, file)
+    backend = await serve(database_url=f"sqlite:///{file}", database_statement_timeout=0.5)
+    alice = await backend.user()
+    assert (await alice.chat("Hello")).text == "Fine."
+    other = sqlite3.connect(file, isolation_level=None)
+    try:
+        other.execute("BEGIN EXCLUSIVE")
+
+        await asyncio.gather(*(refused(alice, "/ai/chat/stream", within=3) for _ in range(4)))
+
+        assert len(upstream.calls) == 1
+        other.execute("ROLLBACK")
+        await recovered(alice, within=2)
+    finally:
+        other.close()
+    assert len((await alice.http.get("/conversations")).json()["items"]) == 2
+
+
+async def test_away_at_the_start_it_is_waited_for(postgres: PostgreSQL, serve: Serve, upstream: Upstream) -> None:
+    upstream.script(FINE)
+    await postgres.kill()
+
+    backend = await serve()
+
+    state = await ready(backend)
+    assert (state.status_code, state.json()["parts"]["database"]) == (503, "away")
+    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, timeout=20) as http:
+        signing_in = await http.post("/auth/login", data={"username": "a@example.com", "password": "12345678"})
+        assert signing_in.status_code == 503
+        await postgres.start()
+        async with asyncio.timeout(5):
+            while (await http.get("/ready")).status_code != 200:
+                await asyncio.sleep(0.1)
+    assert (await (await backend.user()).chat("Hello")).text == "Fine."
+
+
+async def test_a_schema_that_is_behind_is_waited_for(postgres: PostgreSQL, serve: Serve, upstream: Upstream) -> None:
+    upstream.script(FINE)
+    url = await postgres.empty_database()
+
+    backend = await serve(database_url=url)
+
+    state = await ready(backend)
+    assert (state.status_code, state.json()["parts"]["database"]) == (503, "schema_behind")
+    await migrations.migrate(parse_url(url))
+    async with asyncio.timeout(5):
+        while (await ready(backend)).status_code != 200:
+            await asyncio.sleep(0.1)
+    assert (await (await backend.user()).chat("Hello")).text == "Fine."

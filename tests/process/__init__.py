@@ -1,0 +1,1 @@
+"""The process as an operator has it: how it starts, drains, is killed and comes back."""
