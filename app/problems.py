@@ -161,6 +161,10 @@ def _spell(error: AppError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None or status in (429, 503):
         headers["Retry-After"] = str(error.retry_after or 1)
+    if isinstance(error, errors.TooMany) and error.limit is not None:
+        headers["RateLimit-Limit"] = str(error.limit)
+        headers["RateLimit-Remaining"] = "0"
+        headers["RateLimit-Reset"] = headers["Retry-After"]
     if isinstance(error, errors.Draining):
         headers["Connection"] = "close"
     return _problem(status, _code(error), error.detail, headers=headers)

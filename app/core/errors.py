@@ -132,8 +132,14 @@ class IdempotencyInProgress(Conflict):
 
 
 class TooMany(AppError):
+    """`limit` is how many are allowed; `retry_after`, in how many seconds there may be room again."""
+
     code = "rate_limited"
     default_detail = "Too many requests."
+
+    def __init__(self, detail: str | None = None, *, limit: int | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.limit = limit
 
 
 class TooManyGenerations(TooMany):

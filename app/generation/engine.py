@@ -85,8 +85,12 @@ class Engine:
             raise Draining(retry_after=5)
         if not self._lease.held:
             raise DatabaseUnavailable(retry_after=2)
-        if self._taken.total() >= self._limits.concurrent or self._taken[user_id] >= self._limits.concurrent_per_user:
-            raise TooManyGenerations(retry_after=5)
+        for taken, limit in (
+            (self._taken.total(), self._limits.concurrent),
+            (self._taken[user_id], self._limits.concurrent_per_user),
+        ):
+            if taken >= limit:
+                raise TooManyGenerations(limit=limit, retry_after=5)
         self._taken[user_id] += 1
         return Slot(user_id, self._give_back)
 

@@ -219,6 +219,9 @@ async def _post(user: User, message: str, **body: Any) -> httpx.Response:
 def _is_too_many(response: httpx.Response) -> None:
     _is_problem(response, 429, "too_many_generations")
     assert int(response.headers["retry-after"]) >= 1
+    assert int(response.headers["ratelimit-limit"]) in (1, 2, 3)
+    assert response.headers["ratelimit-remaining"] == "0"
+    assert response.headers["ratelimit-reset"] == response.headers["retry-after"]
 
 
 def _is_problem(response: httpx.Response, status: int, code: str) -> None:
