@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
 
-.PHONY: help run test check migrate format lock clean
+.PHONY: help run test check migrate admin format lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ check: $(TEST_STAMP) ## Lint, formatting, types, the direction of imports, migra
 
 migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL to the newest schema
 	@$(BIN)/python -m app.cli migrate
+
+admin: $(RUN_STAMP) ## Make an administrator, or make one of a user: `make admin EMAIL=you@example.com`
+	@$(BIN)/python -m app.cli create-admin "$(EMAIL)"
 
 format: $(TEST_STAMP) ## Fix what can be fixed by machine, then format
 	$(BIN)/ruff check --fix .

@@ -25,6 +25,7 @@ from app.services.authorization import Authorization
 from app.services.chat import ChatService
 from app.services.conversations import ConversationService
 from app.services.generations import GenerationService
+from app.services.models import ModelService
 from app.services.readiness import ReadinessService
 from app.services.signin import SignIn
 from app.services.upkeep import Upkeep
@@ -50,6 +51,7 @@ class House:
     generations: GenerationService
     chat: ChatService
     conversations: ConversationService
+    models: ModelService
     readiness: ReadinessService
     upkeep: Upkeep
 
@@ -117,6 +119,7 @@ def build(settings: Settings) -> House:
             max_message_chars=settings.max_message_chars,
         ),
         conversations=ConversationService(database, engine, generations),
+        models=ModelService(catalogue),
         readiness=ReadinessService(database, engine),
         upkeep=Upkeep(
             database=database,

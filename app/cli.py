@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import getpass
+import os
 import sys
 
 from app import migrations
@@ -19,6 +20,7 @@ def main() -> None:
     admin = commands.add_parser("create-admin", help="make an administrator, or make one of a user")
     admin.add_argument("email")
     arguments = parser.parse_args()
+    os.umask(0o077)
     try:
         settings = read_settings()
         if arguments.command == "migrate":
@@ -46,6 +48,9 @@ async def _create_admin(settings: Settings, email: str) -> None:
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     house = build(settings)
     try:
+        if (file := house.database.file) is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            await migrations.migrate(house.database.url)
         await house.accounts.create_admin(email=email, password=password)
         _say(f"{email} is an administrator now.")
     except AppError as error:

@@ -106,7 +106,10 @@ class Database:
         self.url = database_url(settings.database_url.get_secret_value())
         self._statement_timeout = settings.database_statement_timeout
         self._connect_timeout = None if self.embedded else settings.database_pool_timeout
-        self._engine = _sqlite_engine(self.url, settings) if self.embedded else _server_engine(self.url, settings)
+        try:
+            self._engine = (_sqlite_engine if self.embedded else _server_engine)(self.url, settings)
+        except (ImportError, TypeError, ArgumentError) as error:
+            raise StartRefused(f"DATABASE_URL: no driver for {self.url.drivername} as it is written") from error
         # SQLite has one writer. Waiting here is fair and wakes at once; its busy handler is neither.
         self._writer = asyncio.Lock() if self.embedded else None
 

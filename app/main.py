@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """Any language model behind your product: accounts, streamed conversations that are never lost, a bill.
 
-Press **Authorize** and sign in with your address and password; then every example here works as it stands.
+Press **Authorize** and sign in with your address and password; then every example of chat works as it stands.
 Streams (`text/event-stream`) show here when they have ended; to see one live, use `curl -N` or a page.
 """
 
@@ -51,7 +52,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
-    await house.open()
+    try:
+        await house.open()
+    except Exception:
+        logger.exception("the start failed")  # the server would log this without its causes
+        raise
     _drain_on_signals(house)
     try:
         yield
@@ -112,6 +117,7 @@ def _welcome(house: House) -> None:
 
 def run() -> None:
     """Serve until a signal. Exits with 2, and one line for each thing that has to be set otherwise."""
+    os.umask(0o077)  # conversations and password hashes are nobody else's on this machine
     try:
         settings = read_settings()
         configure_logging(settings.log_level)

@@ -1,5 +1,6 @@
 """What every request and every answer gets: an id, safe headers, a body limit, one line in the log, a last catch."""
 
+import asyncio
 import logging
 import re
 import time
@@ -54,10 +55,13 @@ def middleware(settings: Settings, internal_error: ASGIApp) -> list[Middleware]:
 class Edge:
     """The outermost layer. Answers of CORS and of failures pass through it, too."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, internal_error: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, internal_error: ASGIApp, body_seconds: float = 30.0
+    ) -> None:
         self._app = _with_cors(app, settings.cors_origins)
         self._internal_error = _with_cors(internal_error, settings.cors_origins)
         self._headers = (*ALWAYS, *IN_PRODUCTION) if settings.production else ALWAYS
+        self._body_seconds = body_seconds
         # The first prefix that fits counts.
         self._body_limits = (("", settings.max_body_bytes),)
 
@@ -65,7 +69,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, limit=self._limit(scope["path"]), headers=self._headers)
+        limit = self._limit(scope["path"])
+        exchange = _Exchange(scope, receive, send, limit=limit, patience=self._body_seconds, headers=self._headers)
         token = request_id.set(exchange.id)
         scope.setdefault("state", {})["request_id"] = exchange.id
         try:
@@ -87,16 +92,33 @@ class Edge:
 class _Exchange:
     """One request and its answer, as they pass."""
 
-    __slots__ = ("_headers", "_length", "_limit", "_read", "_receive", "_scope", "_send", "_started", "id", "status")
+    __slots__ = (
+        "_awaited",
+        "_headers",
+        "_length",
+        "_limit",
+        "_patience",
+        "_read",
+        "_receive",
+        "_scope",
+        "_send",
+        "_started",
+        "id",
+        "status",
+    )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, limit: int, headers: RawHeaders) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, *, limit: int, patience: float, headers: RawHeaders
+    ) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._limit = limit
+        self._patience = patience
         self._headers = headers
         self._started = time.perf_counter()
         self._read = 0
+        self._awaited = True
         self._length = _content_length(scope)
         self.id = _request_id(scope)
         self.status: int | None = None
@@ -104,13 +126,16 @@ class _Exchange:
     async def receive(self) -> Message:
         """The next part of the request; 413 instead of the first part that is too much, and before any if it says so.
 
+        408 when the next part is not there in time; the wait for a client to leave has no end.
+
         The framework's own limit would answer before anybody had asked for the body, in place of a 401, and as plain
         text past this layer.
         """
         if self._length > self._limit and self.status is None:
             raise HTTPException(413)
-        message = await self._receive()
+        message = await self._next()
         if message["type"] == "http.request":
+            self._awaited = message.get("more_body", False)
             self._read += len(message.get("body", b""))
             if self._read > self._limit:
                 if self.status is None:
@@ -118,6 +143,15 @@ class _Exchange:
                 # An answer is under way and only waits for the client to leave; what comes is of no use to it.
                 message = {**message, "body": b""}
         return message
+
+    async def _next(self) -> Message:
+        patience = self._patience if self._awaited and self.status is None else None
+        try:
+            async with asyncio.timeout(patience):
+                return await self._receive()
+        except TimeoutError:
+            # What is left of the body may still come, and must not be read as another request's.
+            raise HTTPException(408, headers={"Connection": "close"}) from None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -4,17 +4,30 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.config import StartRefused
 
 _SCRIPTS = Path(__file__).parent.parent / "alembic"
 
 
 async def migrate(url: URL) -> None:
-    """Apply every migration that is missing, each in its transaction where the database can."""
-    await asyncio.to_thread(command.upgrade, _config(url), "head")
+    """Apply every migration that is missing, each in its transaction where the database can.
+
+    Raises StartRefused for a database that is away, is none, or is ahead of this version.
+    """
+    try:
+        await asyncio.to_thread(command.upgrade, _config(url), "head")
+    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError) as error:
+        raise StartRefused(
+            f"DATABASE_URL: the database cannot be reached or migrated ({type(error).__name__})"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -56,6 +57,7 @@ _FRAMEWORK: Mapping[int, tuple[str, str]] = {
     403: (errors.Forbidden.code, errors.Forbidden.default_detail),
     404: (errors.NotFound.code, errors.NotFound.default_detail),
     405: ("method_not_allowed", "This address does not answer this method."),
+    408: ("request_timeout", "The body did not arrive in time."),
     413: ("payload_too_large", "The body is larger than this address accepts."),
     415: ("unsupported_media_type", "The body must be JSON, sent as application/json."),
     422: ("validation_error", "The request does not have the form that this address takes."),
@@ -136,12 +138,23 @@ async def _not_valid(_: Request, error: RequestValidationError) -> Response:
     return _problem(422, *_FRAMEWORK[422], errors=[_finding(one) for one in found[:_MOST_ERRORS]])
 
 
-async def _framework_refused(_: Request, error: HTTPException) -> Response:
+async def _framework_refused(request: Request, error: HTTPException) -> Response:
     if error.status_code == 400 and isinstance(error.__cause__, (ValueError, RecursionError)):
         # Not UTF-8, nested too deeply, a number of thousands of digits.
         return _problem(400, *_INVALID_JSON)
     code, detail = _FRAMEWORK.get(error.status_code, ("http_error", _phrase(error.status_code)))
-    return _problem(error.status_code, code, detail, headers=error.headers)
+    headers = _allow(request) if error.status_code == 405 else error.headers
+    return _problem(error.status_code, code, detail, headers=headers)
+
+
+def _allow(request: Request) -> Mapping[str, str]:
+    """All methods of an address; the router itself names only those of the first route that has it."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(request.scope["path"]):
+            methods |= route.methods or set()
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def status_of(error: AppError) -> int:
@@ -167,7 +180,10 @@ def _spell(error: AppError) -> Response:
         headers["RateLimit-Reset"] = headers["Retry-After"]
     if isinstance(error, errors.Draining):
         headers["Connection"] = "close"
-    return _problem(status, _code(error), error.detail, headers=headers)
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.Invalid) and error.field is not None:
+        more["errors"] = [{"loc": ["body", error.field], "msg": error.detail, "type": _code(error)}]
+    return _problem(status, _code(error), error.detail, headers=headers, **more)
 
 
 def _problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:

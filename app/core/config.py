@@ -1,21 +1,47 @@
 """The settings, read from the environment and `.env`, typed and in groups; importing this reads nothing."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-PLACEHOLDERS = ("change", "your-", "your_", "secret", "example", "placeholder", "xxx", "insecure", "password")
+# What examples and templates say in place of a secret.
+PLACEHOLDERS = ("change", "your-", "your_", "placeholder", "replace", "insecure", "insert")
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-# pydantic-settings would read a list as JSON; ours are comma-separated.
-CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+def _origin(value: str) -> str:
+    # A browser sends an origin without a slash, so one with it would never match.
+    if value != "*" and not re.fullmatch(r"https?://[^/?#\s]+/?", value):
+        raise ValueError("an origin looks like https://app.example.com")
+    return value.rstrip("/").lower()
+
+
+def _base_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and not (url.query or url.fragment)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("a base URL looks like https://api.example.com/v1")
+    return value
+
+
+# pydantic-settings would read a list as JSON (NoDecode); ours are comma-separated.
+Origin = Annotated[str, AfterValidator(_origin)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _is_placeholder(secret: str) -> bool:
+    return any(word in secret.lower() for word in PLACEHOLDERS)
 
 
 class StartRefused(Exception):
@@ -40,7 +66,7 @@ class ServerSettings(_Group):
     port: int = Field(8000, ge=0, le=65535)
     environment: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    cors_origins: CommaSeparated = []
+    cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = []
     drain_seconds: Seconds = 20.0
     """How long running answers may go on after SIGTERM; the platform's kill timeout less ten seconds."""
 
@@ -70,9 +96,9 @@ class ModelSettings(_Group):
     """The models and what they may take. A provider exists where its key does."""
 
     openai_api_key: SecretStr | None = None
-    openai_base_url: str | None = None
+    openai_base_url: BaseUrl | None = None
     deepseek_api_key: SecretStr | None = None
-    deepseek_base_url: str | None = None
+    deepseek_base_url: BaseUrl | None = None
     default_model: str | None = None
     connect_timeout: Seconds = 5.0
     first_token_timeout: Seconds = 60.0
@@ -109,7 +135,7 @@ class Settings(ServerSettings, StorageSettings, IdentitySettings, ModelSettings,
             return self
         if len(key.encode()) < 32:
             raise ValueError("SECRET_KEY must have at least 32 bytes; make one with: openssl rand -hex 32")
-        if self.production and (any(word in key.lower() for word in PLACEHOLDERS) or len(set(key)) < 8):
+        if self.production and _is_placeholder(key):
             raise ValueError("SECRET_KEY is a placeholder; make one with: openssl rand -hex 32")
         return self
 
@@ -117,6 +143,9 @@ class Settings(ServerSettings, StorageSettings, IdentitySettings, ModelSettings,
     def _admin_needs_both(self) -> Self:
         if self.production and (self.first_admin_email is None) != (self.first_admin_password is None):
             raise ValueError("FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are given together or not at all")
+        password = self.first_admin_password.get_secret_value() if self.first_admin_password else None
+        if self.production and password is not None and (len(password) < 8 or _is_placeholder(password)):
+            raise ValueError("FIRST_ADMIN_PASSWORD is a placeholder or has fewer than 8 characters")
         return self
 
 

@@ -35,8 +35,14 @@ class AppError(Exception):
 
 
 class Invalid(AppError):
-    code = "invalid"
+    """`field` is the one of the body or query that is at fault, where it is one."""
+
+    code = "validation_error"
     default_detail = "The request is not valid."
+
+    def __init__(self, detail: str | None = None, *, field: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.field = field
 
 
 class UnknownModel(Invalid):

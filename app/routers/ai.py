@@ -86,9 +86,14 @@ async def chat(
 
 
 @router.get("/models")
-async def models(user: CurrentUser, house: HouseDep) -> ModelsAnswer:
+async def models(
+    user: CurrentUser,
+    house: HouseDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> ModelsAnswer:
     """The models that may be named in `model`, and which one answers when none is."""
-    default = (await house.catalogue.default()).name
+    page, default = await house.models.page(limit=limit, cursor=cursor)
     return ModelsAnswer(
         items=[
             ModelAnswer(
@@ -97,10 +102,11 @@ async def models(user: CurrentUser, house: HouseDep) -> ModelsAnswer:
                 provider=card.provider,
                 context_window=card.context_window,
                 max_output_tokens=card.max_output_tokens,
-                default=card.name == default,
+                default=card == default,
             )
-            for card in await house.catalogue.models()
-        ]
+            for card in page.items
+        ],
+        next_cursor=page.next_cursor,
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 
 from app.dependencies import CurrentUser, HouseDep, ProtectedRoute
 from app.schemas.base import EntityId
@@ -10,7 +11,11 @@ from app.schemas.conversations import ConversationAnswer, ConversationsAnswer, M
 
 router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=ProtectedRoute)
 
-Cursor = Annotated[str | None, Query(max_length=200, description="The `next_cursor` of the page before.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=200, description="The `next_cursor` of the page before."),
+    BeforeValidator(lambda given: given or None),
+]
 
 
 @router.get("")

@@ -9,6 +9,8 @@ from app.core.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
 
+_READ = ["GET", "HEAD"]
+
 FOLDER = Path(__file__).parent.parent / "web" / "docs"
 SCRIPT = "text/javascript"
 ASSETS = {
@@ -28,22 +30,22 @@ POLICY = (
 REDOC_POLICY = f"{POLICY}; worker-src blob:"
 
 
-@router.get("/")
+@router.api_route("/", methods=_READ)
 async def root() -> Response:
     return RedirectResponse("/docs", status_code=307)
 
 
-@router.get("/docs")
+@router.api_route("/docs", methods=_READ)
 async def swagger() -> Response:
     return _page("swagger.html", POLICY)
 
 
-@router.get("/docs/oauth2-redirect")
+@router.api_route("/docs/oauth2-redirect", methods=_READ)
 async def oauth2_redirect() -> Response:
     return _page("oauth2-redirect.html", POLICY)
 
 
-@router.get("/redoc")
+@router.api_route("/redoc", methods=_READ)
 async def redoc() -> Response:
     return _page("redoc.html", REDOC_POLICY)
 

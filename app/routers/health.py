@@ -21,12 +21,14 @@ class ReadyAnswer(Answer):
     parts: dict[str, str]
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health() -> HealthAnswer:
     """The process lives."""
     return HealthAnswer(status="healthy", version=__version__)
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses={503: {"model": ReadyAnswer, "description": "Draining, or the database is away."}})
 async def ready(house: HouseDep, response: Response) -> ReadyAnswer:
     """Ready for work: 503 while draining, with the database away or its schema behind."""

@@ -28,7 +28,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain NUL characters")
     try:
@@ -42,5 +42,5 @@ def _one_spelling(value: object) -> object:
     return str(UUID(value)) if isinstance(value, str) else value
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 EntityId = Annotated[str, BeforeValidator(_one_spelling), Field(json_schema_extra={"format": "uuid"})]

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.domain.chat import Status, Turn
-from app.schemas.base import Answer, Body, EntityId, Text
+from app.schemas.base import Answer, Body, EntityId, Text, storable
 
+DEFAULT_TOKENS = 4096
 MAX_TOKENS = 1_000_000
 
 
@@ -16,6 +17,11 @@ def _empty_is_absent(value: object) -> object:
 
 OptionalId = Annotated[EntityId | None, BeforeValidator(_empty_is_absent)]
 OptionalName = Annotated[Text | None, BeforeValidator(_empty_is_absent)]
+Prompt = Annotated[str, Field(max_length=200_000), AfterValidator(storable)]
+Collection = Annotated[str, Field(max_length=200), AfterValidator(storable)]
+OptionalCollection = Annotated[Collection | None, BeforeValidator(_empty_is_absent)]
+# By query everything is text, and an empty value is one that a form left out.
+QueryTokens = Annotated[int, BeforeValidator(lambda given: DEFAULT_TOKENS if given == "" else given)]
 
 _EXAMPLE: dict[str, Any] = {"message": "用三句话介绍一下你自己。 Introduce yourself in three sentences."}
 
@@ -30,14 +36,14 @@ class ChatBody(Body):
     model: OptionalName = Field(
         None, description="`provider/id` or a bare id; stays with the conversation until another is named."
     )
-    system_prompt: Text | None = Field(
-        None, max_length=200_000, description="Stays with the conversation until another is given; empty clears it."
+    system_prompt: Prompt | None = Field(
+        None, description="Stays with the conversation until another is given; empty clears it."
     )
     # Strict: else `true` would be the number 1.
-    max_tokens: int = Field(4096, ge=1, le=MAX_TOKENS, strict=True, description="Bounds the answer.")
+    max_tokens: int = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS, strict=True, description="Bounds the answer.")
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False, strict=True)
     file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
-    collection: OptionalName = Field(None, max_length=200, description="Documents to answer from.")
+    collection: OptionalCollection = Field(None, description="Documents to answer from.")
     parent_id: OptionalId = Field(None, description="The message to continue from; none continues the newest.")
 
     def turn(self) -> Turn:
@@ -63,11 +69,11 @@ class ChatQuery(BaseModel):
     conversation_id: OptionalId = None
     model: OptionalName = None
     model_name: OptionalName = Field(None, description="Another name for `model`.")
-    system_prompt: Text | None = Field(None, max_length=200_000)
-    max_tokens: int = Field(4096, ge=1, le=MAX_TOKENS)
+    system_prompt: Prompt | None = None
+    max_tokens: QueryTokens = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS)
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
     file_ids: list[EntityId] = Field([], max_length=100)
-    collection: OptionalName = Field(None, max_length=200)
+    collection: OptionalCollection = None
     parent_id: OptionalId = None
 
     def turn(self) -> Turn:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, 
 from app.core.security import Passwords
 from app.domain.addresses import LONGEST, address
 from app.domain.identity import Role
-from app.schemas.base import Answer, Body, Text
+from app.schemas.base import Answer, Body, Text, storable
 
 
 def _address(text: str) -> str:
@@ -23,10 +23,18 @@ def _stripped(value: object) -> object:
 
 
 Address = Annotated[str, Field(max_length=LONGEST, examples=["ada@example.com"]), AfterValidator(_address)]
+# Lengths stand before `storable`: after it pydantic would call characters items.
 Password = Annotated[
-    Text, Field(min_length=Passwords.SHORTEST, max_length=Passwords.LONGEST, examples=["correct horse battery"])
+    str,
+    Field(min_length=Passwords.SHORTEST, max_length=Passwords.LONGEST, examples=["correct horse battery"]),
+    AfterValidator(storable),
 ]
-Name = Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_length=200, examples=["Ada Lovelace"])]
+Name = Annotated[
+    str,
+    BeforeValidator(_stripped),
+    Field(min_length=1, max_length=200, examples=["Ada Lovelace"]),
+    AfterValidator(storable),
+]
 
 
 class RegisterBody(Body):

@@ -61,11 +61,11 @@ class ChatService:
 
     def _check(self, turn: Turn) -> None:
         if not turn.message.strip():
-            raise Invalid("The message is empty.")
+            raise Invalid("The message is empty.", field="message")
         if len(turn.message) > self._max_message_chars:
-            raise MessageTooLong(f"A message may have at most {self._max_message_chars:,} characters.")
+            raise MessageTooLong(f"A message may have at most {self._max_message_chars:,} characters.", field="message")
         if turn.parent_id is not None and turn.conversation_id is None:
-            raise Invalid("A parent_id needs the conversation_id that it belongs to.")
+            raise Invalid("A parent_id needs the conversation_id that it belongs to.", field="parent_id")
         # Nobody can have uploaded a file or made a collection yet.
         if turn.file_ids:
             raise NotFound("There is no such file.")

@@ -30,7 +30,7 @@ class ConversationService:
     async def rename(self, user_id: str, conversation_id: str, title: str) -> Conversation:
         title = " ".join(title.split())
         if not title:
-            raise Invalid("The title is empty.")
+            raise Invalid("The title is empty.", field="title")
         async with self._database.transaction() as tx:
             conversation = await own_conversation(tx, user_id, conversation_id, lock=True)
             await tx.conversations.rename(conversation.id, title)

@@ -229,7 +229,7 @@ async def test_what_was_refused_before_it_was_acknowledged_is_not_recorded(
     alice = await backend.user()
     for refused, status, code in (
         ({"message": "Hello", "model": "nobody-has-this"}, 422, "unknown_model"),
-        ({"message": " "}, 422, "invalid"),
+        ({"message": " "}, 422, "validation_error"),
         ({"message": "Hello", "max_tokens": 0}, 422, "validation_error"),
         ({"message": "Hello", "conversation_id": "0197c0de-0000-7000-8000-000000000000"}, 404, "not_found"),
     ):
@@ -302,7 +302,7 @@ async def test_a_key_that_is_none_is_refused(backend: Backend, upstream: Upstrea
     for what, key in BAD_KEYS.items():
         response = await alice.http.post(route, json={"message": "Hello"}, headers={b"Idempotency-Key": key})
         assert response.status_code == 422, (what, response.text)
-        _is_problem(response, 422, "invalid")
+        _is_problem(response, 422, "validation_error")
     assert upstream.calls == []
     longest = await alice.http.post(route, json={"message": "Hello"}, headers={"Idempotency-Key": "k" * 255})
     assert longest.status_code == 200

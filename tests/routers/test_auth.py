@@ -605,3 +605,11 @@ async def test_the_key_of_the_tokens_outlives_a_restart(tmp_path: Path) -> None:
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
     async with serving(tmp_path) as app, browser(app) as client:
         assert (await client.get(ME, headers=person.bearer)).status_code == 200
+
+
+async def test_a_short_password_is_said_to_be_short_in_characters(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/auth/register", json={"email": "shorty@example.com", "password": "short"})
+
+    (error,) = answer.json()["errors"]
+    assert error["loc"] == ["body", "password"]
+    assert "at least 8 characters" in error["msg"]

@@ -72,3 +72,28 @@ async def test_the_example_of_a_message_is_one_that_is_taken(client: httpx.Async
     (example,) = description["components"]["schemas"]["ChatBody"]["examples"]
 
     assert example.keys() == {"message"}
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/health", "/ready", "/openapi.json"])
+async def test_open_pages_answer_those_who_only_look(path: str, client: httpx.AsyncClient) -> None:
+    shown, looked = await client.get(path), await client.head(path)
+
+    assert looked.status_code == shown.status_code
+    assert looked.headers.get("content-type") == shown.headers.get("content-type")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/users/me", "DELETE, GET, PATCH"),
+        ("DELETE", "/ai/chat/stream", "GET, POST"),
+        ("PUT", "/auth/login", "POST"),
+    ],
+)
+async def test_a_method_that_is_not_answered_gets_those_that_are(
+    method: str, path: str, allowed: str, client: httpx.AsyncClient
+) -> None:
+    answer = await client.request(method, path)
+
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == allowed

@@ -1,0 +1,35 @@
+"""The models that a user may choose from."""
+
+from app.core.errors import InvalidCursor, UnknownModel
+from app.domain.chat import Page
+from app.domain.providers import ModelCard
+from app.providers.catalogue import Catalogue
+
+
+class ModelService:
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def page(self, *, limit: int, cursor: str | None) -> tuple[Page[ModelCard], ModelCard | None]:
+        """A page of the catalogue after the model that `cursor` names, and the model of requests that name none.
+
+        The latter is None while the one that DEFAULT_MODEL names is not to be had. Raises InvalidCursor.
+        """
+        cards = list(await self._catalogue.models())
+        first = _index_after(cards, cursor) if cursor else 0
+        items = cards[first : first + limit]
+        more = first + limit < len(cards)
+        return Page(items, items[-1].name if more else None), await self._default()
+
+    async def _default(self) -> ModelCard | None:
+        try:
+            return await self._catalogue.default()
+        except UnknownModel:
+            return None
+
+
+def _index_after(cards: list[ModelCard], cursor: str) -> int:
+    for index, card in enumerate(cards, start=1):
+        if card.name == cursor:
+            return index
+    raise InvalidCursor
