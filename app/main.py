@@ -17,7 +17,7 @@ from app.core.config import Settings, StartRefused, read_settings
 from app.core.logging import configure_logging
 from app.middleware import middleware
 from app.routers import ai, auth, conversations, docs, health, users
-from app.server import serve
+from app.server import listen, serve
 
 logger = logging.getLogger(__name__)
 
@@ -124,10 +124,11 @@ def run() -> None:
         app = create_app(settings)
         house: House = app.state.house
         house.upkeep.claim()
+        listening = listen(settings)
     except StartRefused as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    serve(app, settings, lambda: _welcome(house))
+    serve(app, listening, lambda: _welcome(house))
 
 
 if __name__ == "__main__":

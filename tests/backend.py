@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Self
 
@@ -123,8 +124,10 @@ class Process(Client):
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.output = b""
-        self._environment = {
+        self.environment = {
             **os.environ,
+            "PYTHONPATH": str(_ROOT),
+            "PYTHONSAFEPATH": "1",
             "PORT": str(port),
             "DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url,
@@ -146,8 +149,8 @@ class Process(Client):
             sys.executable,
             "-m",
             "app.main",
-            cwd=_ROOT,
-            env=self._environment,
+            cwd=tempfile.gettempdir(),  # not here, where a developer may have a .env
+            env=self.environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import signal
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,35 @@ async def test_a_second_process_on_the_same_file_refuses_to_start(
     assert "DATABASE_URL" in line
     await first.wait_ready(within=1)
     await first.user()
+
+
+async def test_a_port_that_is_taken_is_said_before_anything_is_begun(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = await refusal(tmp_path, PORT=str(taken.getsockname()[1]))
+
+    (line,) = said.splitlines()
+    assert line.startswith("PORT: 127.0.0.1:")
+
+
+async def test_an_administrator_is_made_from_the_shell_before_the_first_start(tmp_path: Path) -> None:
+    process = Process(tmp_path, f"sqlite:///{tmp_path}/data/app.db", LOG_LEVEL="warning")
+    made = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.cli",
+        "create-admin",
+        "ada@example.com",
+        env=process.environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        said, _ = await made.communicate(f"{PASSWORD}\n".encode())
+    assert (made.returncode, said.decode()) == (0, "ada@example.com is an administrator now.\n")
+
+    async with process:
+        assert (await signed_in(process.url, "ada@example.com", PASSWORD))["role"] == "admin"
+        assert b"shown once" not in process.output
 
 
 async def test_production_refuses_a_key_that_is_missing_short_or_a_placeholder(tmp_path: Path) -> None:
