@@ -39,6 +39,7 @@ class House:
     settings: Settings
     stream_limits: StreamLimits
     database: Database
+    standing_database: Database
     passwords: Passwords
     tokens: Tokens
     catalogue: Catalogue
@@ -64,6 +65,7 @@ class House:
         """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
         async with AsyncExitStack() as last_first:
             last_first.push_async_callback(self.database.close)
+            last_first.push_async_callback(self.standing_database.close)
             last_first.callback(self.passwords.close)
             last_first.push_async_callback(self.catalogue.aclose)
             last_first.push_async_callback(self.upkeep.close)
@@ -84,8 +86,9 @@ def build(settings: Settings) -> House:
     catalogue = Catalogue(providers, settings.default_model)
     prices = Prices(officially_priced(settings) & providers.keys())
     endings = Endings(database)
-    lease = Lease(database)
-    checkpointer = Checkpointer(database, settings.checkpoint_seconds)
+    standing = _standing_database(database, settings)
+    lease = Lease(standing)
+    checkpointer = Checkpointer(standing, settings.checkpoint_seconds)
     engine = Engine(
         logs=MemoryLogs(),
         lease=lease,
@@ -101,6 +104,7 @@ def build(settings: Settings) -> House:
         settings=settings,
         stream_limits=StreamLimits(ping=settings.ping_seconds, stuck=settings.reader_timeout),
         database=database,
+        standing_database=standing,
         passwords=passwords,
         tokens=tokens,
         catalogue=catalogue,
@@ -125,11 +129,19 @@ def build(settings: Settings) -> House:
             database=database,
             settings=settings,
             lease=lease,
-            sweeper=Sweeper(database, endings, lease, engine.lives),
+            sweeper=Sweeper(standing, endings, lease, engine.lives),
             checkpointer=checkpointer,
             accounts=accounts,
         ),
     )
+
+
+def _standing_database(database: Database, settings: Settings) -> Database:
+    """Two connections for leases and checkpoints, which a pool full of requests must not keep waiting until it is lost.
+
+    A file has one writer, whom all must wait for in one place.
+    """
+    return database if database.embedded else Database(settings.model_copy(update={"database_pool_size": 2}))
 
 
 def _engine_limits(settings: Settings) -> EngineLimits:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -150,7 +151,7 @@ async def test_frozen_posts_fail_in_time_streams_go_on_and_no_connection_is_lost
     assert len(upstream.calls) == calls + 1
     answers = await asyncio.gather(*(bob.http.get("/conversations") for _ in range(30)))
     assert {answer.status_code for answer in answers} == {200}
-    assert await postgres.connections(database_url) <= backend.house.settings.database_pool_size
+    assert await postgres.connections(database_url) <= backend.house.settings.database_pool_size + 2
     assert (await ready(backend)).status_code == 200
 
 
@@ -208,3 +209,30 @@ async def test_a_schema_that_is_behind_is_waited_for(postgres: PostgreSQL, serve
         while (await ready(backend)).status_code != 200:
             await asyncio.sleep(0.1)
     assert (await (await backend.user()).chat("Hello")).text == "Fine."
+
+
+async def test_what_is_written_is_saved_while_requests_hold_every_connection(
+    serve: Serve, upstream: Upstream, database_url: str
+) -> None:
+    backend = await serve(database_pool_size=1, checkpoint_seconds=0.1)
+    alice = await backend.user()
+    upstream.script(Answer(("Hel", "lo"), hold=True))
+    reading = asyncio.create_task(alice.chat("Say hello"))
+    await upstream.requested()
+    connection = await asyncpg.connect(database_url)
+
+    async def saved(seq: int) -> None:
+        async with asyncio.timeout(5):
+            while await connection.fetchval("SELECT max(first_seq) FROM generation_checkpoints") != seq:
+                await asyncio.sleep(0.05)
+
+    try:
+        await saved(1)
+        async with backend.house.database.transaction():
+            await upstream.release(1)
+            await saved(2)
+    finally:
+        await connection.close()
+
+    await upstream.finish()
+    assert (await reading).text == "Hello"
