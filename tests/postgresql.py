@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -74,7 +75,8 @@ class PostgreSQL:
     def _signal_all(self, number: signal.Signals) -> None:
         # The postmaster first, or it would replace and reap its children in between.
         for process in (self._process, *self._process.children(recursive=True)):
-            process.send_signal(number)
+            with suppress(ProcessLookupError):  # a connection's process may end while we go round
+                os.kill(process.pid, number)
 
     async def _create(self, options: str) -> str:
         server = self._server.get_uri()
