@@ -2,13 +2,16 @@
 
     AppError
     ├── Invalid                 the request cannot be understood or is out of bounds
-    │   ├── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  InvalidEventId
+    │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor
+    ├── InvalidEventId          a place in a stream that no client can have reached
     ├── Unauthenticated         no, bad, spent or revoked credentials
+    │   └── BadCredentials
     ├── Forbidden               known, but not allowed
+    │   └── CrossOrigin  RegistrationClosed
     ├── NotFound                unknown, or someone else's: the same answer
     ├── Gone                    was here, is no longer kept
     ├── Conflict                clashes with what is there
-    │   ├── EmailTaken  ConversationBusy  RefreshInProgress  IdempotencyInProgress
+    │   └── EmailTaken  LastAdmin  ConversationBusy  RefreshInProgress  IdempotencyInProgress
     ├── TooMany                 a limit; says when to come back
     │   └── TooManyGenerations
     ├── Unavailable             a part is away; says when to come back

@@ -31,9 +31,13 @@ class Checkpointer:
 
     async def leave(self, generation_id: str) -> None:
         """From when this returns no checkpoint of this generation is written any more."""
-        self._runs.pop(generation_id, None)
+        self.forget(generation_id)
         async with self._ticking:
             return
+
+    def forget(self, generation_id: str) -> None:
+        """The next tick passes this generation over; one under way may still write it."""
+        self._runs.pop(generation_id, None)
 
     async def run_forever(self) -> None:
         loop = asyncio.get_running_loop()

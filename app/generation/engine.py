@@ -168,8 +168,10 @@ class Engine:
         except Exception:
             # The edge of a detached task: nobody else would see the error, and readers must not wait for ever.
             logger.exception("a run could not be ended", extra={"generation_id": generation.id})
+            self._checkpointer.forget(generation.id)  # what is said now is not in the database
             self._endings.give_up(generation, run.log)
         finally:
+            self._checkpointer.forget(generation.id)
             slot.release()
             del self._runs[generation.id], self._tasks[generation.id]
             self._logs.retire(generation.id)

@@ -1,0 +1,48 @@
+"""A run that breaks in a way that nobody expected."""
+
+import asyncio
+from decimal import Decimal
+
+from app.database import Database
+from app.domain.chat import ModelMessage, ModelRequest
+from app.domain.events import Kind, Usage
+from app.domain.providers import ModelCard
+from app.generation.checkpoints import Checkpointer
+from app.generation.deadline import TimeLimits
+from app.generation.endings import Endings
+from app.generation.engine import Engine, EngineLimits
+from app.generation.leases import Lease
+from app.generation.log import MemoryLogs
+from app.generation.run import Assignment
+from app.providers.offline import OfflineProvider
+from tests.generation.conftest import Post
+
+CARD = ModelCard("offline", "responder")
+
+
+def _broken(card: ModelCard, usage: Usage) -> Decimal:
+    raise ArithmeticError("no price at all")
+
+
+async def test_readers_are_told_and_nothing_of_it_is_saved_as_if_it_went_on(
+    database: Database, endings: Endings, lease: Lease, post: Post
+) -> None:
+    generation = await post()
+    checkpointer = Checkpointer(database, 1.0)
+    limits = EngineLimits(TimeLimits(), max_answer_bytes=100_000, concurrent=1, concurrent_per_user=1)
+    engine = Engine(
+        logs=MemoryLogs(), lease=lease, checkpointer=checkpointer, endings=endings, price=_broken, limits=limits
+    )
+    request = ModelRequest("responder", [ModelMessage("user", "Hello")], None, max_tokens=100, temperature=None)
+
+    log = engine.start(Assignment(generation, CARD, OfflineProvider(), request), engine.admit(generation.user_id))
+    async with asyncio.timeout(20):
+        await log.wait_ended()
+    await asyncio.sleep(0)
+    await checkpointer.tick()
+
+    assert [event.kind for event in log.after(0)[-2:]] == [Kind.FAILURE, Kind.DONE]
+    async with database.snapshot() as tx:
+        assert await tx.generations.checkpoints(generation.id) == []
+    assert not engine.lives(generation.id)
+    engine.admit(generation.user_id).release()
