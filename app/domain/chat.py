@@ -1,13 +1,14 @@
-"""Conversations, messages, generations and the request that a model receives."""
+"""Conversations, messages and generations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from app.domain.failures import FailureCode
+from app.domain.prompts import Effort, Reasoning
 
 T = TypeVar("T")
 
@@ -72,6 +73,7 @@ class Message:
     bill: Bill | None
     failure: Failure | None
     created_at: datetime
+    reasoning: Sequence[Reasoning] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +107,9 @@ class Turn:
     system_prompt: str | None = None
     max_tokens: int = 4096
     temperature: float | None = None
+    effort: Effort | None = None
     file_ids: Sequence[str] = ()
     collection: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelMessage:
-    role: Literal["user", "assistant"]
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
-    """What a provider is asked: `model` is the vendor's own id, `max_tokens` bounds the answer."""
-
-    model: str
-    messages: Sequence[ModelMessage]
-    system_prompt: str | None
-    max_tokens: int
-    temperature: float | None
 
 
 @dataclass(frozen=True, slots=True)

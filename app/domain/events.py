@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reports them; `cached_input_tokens` and `reasoning_tokens` are parts of the totals."""
+    """Tokens as the provider reports them; those that its cache gave or took, and of reasoning, are in the totals."""
 
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,20 @@ class ReasoningDelta:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ReasoningSignature:
+    """The vendor's seal on the reasoning since the last one: see `app.domain.prompts.Reasoning`."""
+
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedReasoning:
+    """Reasoning that the vendor shows only encrypted."""
+
+    data: str
+
+
 class FinishReason(StrEnum):
     STOP = "stop"
     LENGTH = "length"
@@ -45,7 +60,7 @@ class Finish:
     reason: FinishReason
 
 
-ProviderEvent = TextDelta | ReasoningDelta | Usage | Finish
+ProviderEvent = TextDelta | ReasoningDelta | ReasoningSignature | RedactedReasoning | Usage | Finish
 
 
 class Kind(StrEnum):

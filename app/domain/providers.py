@@ -1,31 +1,11 @@
 """What the generation engine and the catalogue need of a model vendor."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from app.domain.chat import ModelRequest
+from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """One model of the catalogue.
-
-    `context_window` (tokens, prompt and answer together) is None when unknown; `takes_temperature` is false for models
-    whose vendor refuses the parameter.
-    """
-
-    provider: str
-    id: str
-    context_window: int | None = None
-    max_output_tokens: int | None = None
-    takes_temperature: bool = True
-
-    @property
-    def name(self) -> str:
-        """The exact name, `provider/id`."""
-        return f"{self.provider}/{self.id}"
+from app.domain.prompts import ModelRequest
 
 
 class Provider(Protocol):

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from contextlib import aclosing
 from decimal import Decimal
 
-from app.domain.chat import ModelRequest, Status
+from app.domain.cards import ModelCard
+from app.domain.chat import Status
 from app.domain.events import Kind, Usage
 from app.domain.failures import FailureCode, GenerationFailure
-from app.domain.providers import ModelCard, Provider
+from app.domain.prompts import ModelRequest
+from app.domain.providers import Provider
 from app.domain.text import decode
 from app.domain.tokens import estimate
 from app.domain.usage import Attempt
@@ -111,7 +113,7 @@ class Attempts:
             self.booked.append((self._estimate(), True, outcome))
 
     def _estimate(self) -> Usage:
-        prompt = [message.content for message in self._request.messages]
+        prompt = [message.text for message in self._request.messages]
         prompt.append(self._request.system_prompt or "")
         events = self._log.after(0)
         written = decode(event.payload for event in events if event.kind in (Kind.TEXT, Kind.REASONING))

@@ -46,3 +46,8 @@ async def decompress_aside(log: bytes) -> list[LogEvent]:
 def answer_text(events: Iterable[LogEvent]) -> str:
     """The answer that these events hold."""
     return text.decode(event.payload for event in events if event.kind is Kind.TEXT)
+
+
+def reasoning_text(events: Iterable[LogEvent]) -> str:
+    """What the model thought before it."""
+    return text.decode(event.payload for event in events if event.kind is Kind.REASONING)

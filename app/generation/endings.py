@@ -11,6 +11,7 @@ from app.database import Database
 from app.domain.chat import Bill, Failure, Generation, Status
 from app.domain.events import Kind, LogEvent, Usage
 from app.domain.failures import FailureCode
+from app.domain.prompts import Reasoning
 from app.domain.tokens import estimate
 from app.domain.usage import Attempt
 from app.generation import codec
@@ -34,6 +35,7 @@ class Ending:
     failure: Failure | None = None
     bill: Bill | None = None
     attempts: Sequence[Attempt] = ()
+    reasoning: Sequence[Reasoning] = ()
 
 
 class _Saved(Enum):
@@ -79,7 +81,8 @@ class Endings:
         provider, _, model = generation.model.partition("/")
         usage = Usage(sum(estimate(each.content) for each in history), estimate(codec.answer_text(events)))
         attempt = Attempt(1, provider, model, usage, estimated=True, cost=None, outcome=_LOST.code.value)
-        ending = Ending(Status.FAILED, _LOST, attempts=[attempt])
+        thought = codec.reasoning_text(events)
+        ending = Ending(Status.FAILED, _LOST, attempts=[attempt], reasoning=[Reasoning(thought)] if thought else ())
         events += last_events(generation, len(events), Status.FAILED, failure=_LOST)
         await self._save(generation, events, ending, estimated=True)
 
@@ -129,6 +132,7 @@ class Endings:
                     status=ending.status,
                     bill=ending.bill,
                     failure=ending.failure,
+                    reasoning=ending.reasoning,
                 )
             found = None if ended else await tx.generations.get(generation.id)
             if ended:

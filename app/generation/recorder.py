@@ -2,9 +2,20 @@
 
 from collections.abc import Sequence
 
-from app.domain.events import Finish, FinishReason, Kind, ProviderEvent, ReasoningDelta, TextDelta, Usage
+from app.domain.events import (
+    Finish,
+    FinishReason,
+    Kind,
+    ProviderEvent,
+    ReasoningDelta,
+    ReasoningSignature,
+    RedactedReasoning,
+    TextDelta,
+    Usage,
+)
 from app.domain.failures import FailureCode, GenerationFailure
-from app.domain.text import pieces
+from app.domain.prompts import Reasoning
+from app.domain.text import decode, pieces
 from app.generation.log import EventLog
 
 # An event becomes one block of a stream, and one send holds whole blocks of 4 KiB at most.
@@ -16,12 +27,14 @@ _EVENT_BYTES = 100
 class Recorder:
     """The answer of one generation as it comes: across attempts the log is one, the counts are the attempt's."""
 
-    __slots__ = ("_bytes", "_log", "_max_bytes", "finish", "usage", "visible")
+    __slots__ = ("_bytes", "_log", "_max_bytes", "_reasoned", "_thought", "finish", "usage", "visible")
 
     def __init__(self, log: EventLog, max_bytes: int) -> None:
         self._log = log
         self._max_bytes = max_bytes
         self._bytes = 0
+        self._reasoned: list[Reasoning] = []
+        self._thought: list[bytes] = []
         self.visible = False
         """Whether a client may have seen anything: from then on nothing is tried again."""
         self.finish: FinishReason | None = None
@@ -30,6 +43,14 @@ class Recorder:
     def begin_attempt(self) -> None:
         self.finish = None
         self.usage = None
+        self._reasoned.clear()
+        self._thought.clear()
+
+    @property
+    def reasoning(self) -> list[Reasoning]:
+        """What the model thought, in the blocks that its vendor made of it."""
+        rest = [Reasoning(decode(self._thought))] if self._thought else []
+        return [*self._reasoned, *rest]
 
     def record(self, batch: Sequence[ProviderEvent]) -> None:
         """Log one batch and wake the readers once. Raises GenerationFailure when the answer grows out of bounds."""
@@ -39,6 +60,14 @@ class Recorder:
                     self._append(Kind.TEXT, raw)
                 case ReasoningDelta(raw):
                     self._append(Kind.REASONING, raw)
+                    self._thought.append(raw)
+                case ReasoningSignature(signature):
+                    self._count(len(signature))
+                    self._reasoned.append(Reasoning(decode(self._thought), signature=signature))
+                    self._thought.clear()
+                case RedactedReasoning(data):
+                    self._count(len(data))
+                    self._reasoned.append(Reasoning(redacted=data))
                 case Usage():
                     self.usage = event
                 case Finish(reason):
@@ -46,11 +75,14 @@ class Recorder:
         self._log.wake()
 
     def _append(self, kind: Kind, raw: bytes) -> None:
-        self._bytes += len(raw) + _EVENT_BYTES
+        self._count(len(raw))
+        self.visible = True
+        for piece in pieces(raw, PIECE_BYTES):
+            self._log.append(kind, piece)
+
+    def _count(self, size: int) -> None:
+        self._bytes += size + _EVENT_BYTES
         if self._bytes > self._max_bytes:
             raise GenerationFailure(
                 FailureCode.UPSTREAM_PROTOCOL, "The answer grew beyond what this server takes.", retryable=False
             )
-        self.visible = True
-        for piece in pieces(raw, PIECE_BYTES):
-            self._log.append(kind, piece)

@@ -5,10 +5,12 @@ import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from app.domain.chat import Bill, Failure, Generation, ModelRequest, Status
+from app.domain.cards import ModelCard
+from app.domain.chat import Bill, Failure, Generation, Status
 from app.domain.events import Kind
 from app.domain.failures import FailureCode, GenerationFailure
-from app.domain.providers import ModelCard, Provider
+from app.domain.prompts import ModelRequest
+from app.domain.providers import Provider
 from app.generation.attempts import Attempts, Price
 from app.generation.deadline import Deadline, TimeLimits
 from app.generation.endings import Ending
@@ -92,7 +94,7 @@ class Run:
         attempts = self._attempts.attempts(self._price)
         last = attempts[-1] if attempts else None
         bill = Bill(last.usage.input_tokens, last.usage.output_tokens, last.cost) if last and self._billed() else None
-        return Ending(status, failure, bill, attempts)
+        return Ending(status, failure, bill, attempts, self._recorder.reasoning)
 
     def _billed(self) -> bool:
         return self._recorder.visible or self._recorder.usage is not None or self._recorder.finish is not None

@@ -30,6 +30,8 @@ messages = Table(
     Column("position", Integer, nullable=False),
     Column("role", Word, nullable=False),
     Column("content", LongText, nullable=False),
+    # What a model thought before its answer, as JSON: blocks with their vendor's signatures.
+    Column("reasoning", LongText),
     Column("status", Word, nullable=False),
     Column("model", Exact),
     Column("generation_id", Id),

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from app.core.errors import UnknownModel
+from app.domain.cards import ModelCard
 from app.domain.failures import GenerationFailure
-from app.domain.providers import ModelCard, Provider
+from app.domain.providers import Provider
 from app.providers import shipped
 
 FRESH_SECONDS = 600.0

@@ -4,9 +4,9 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 
-from app.domain.chat import ModelRequest
+from app.domain.cards import ModelCard
 from app.domain.events import Finish, FinishReason, ProviderEvent, TextDelta, Usage
-from app.domain.providers import ModelCard
+from app.domain.prompts import ModelRequest
 from app.domain.text import encode
 from app.providers import shipped
 
@@ -52,7 +52,7 @@ class OfflineProvider:
         return "offline"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
-        question = next((message.content for message in reversed(request.messages) if message.role == "user"), "")
+        question = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
         for piece in _PIECES.findall(_CHINESE if _CJK.search(question) else _ENGLISH):
             yield [TextDelta(encode(piece))]
             await asyncio.sleep(PIECE_SECONDS)

@@ -1,7 +1,6 @@
 """OpenAI's chat completions, which many others speak too: DeepSeek, vLLM, llama.cpp, gateways."""
 
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,14 +9,16 @@ import msgspec
 import openai
 from pydantic import SecretStr
 
-from app.domain.chat import ModelRequest
+from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
-from app.domain.failures import GenerationFailure
-from app.domain.providers import ModelCard
+from app.domain.prompts import ModelRequest
 from app.providers import openai_errors, shipped
 from app.providers.openai_chunks import ChunkReader
+from app.providers.openai_requests import chat_body
+from app.providers.relay import Answer, expect, relay
 from app.providers.sse import EventSplitter
-from app.providers.transport import ERROR_BODY_BYTES, AiohttpTransport, Body, body_of
+from app.providers.transport import AiohttpTransport, body_of
+from app.providers.verdicts import PROTOCOL, REJECTED
 
 OFFICIAL_BASE_URL = "https://api.openai.com/v1"
 
@@ -31,10 +32,6 @@ class _Model(msgspec.Struct):
 
 class _ModelList(msgspec.Struct):
     data: list[_Model]
-
-
-class _Failed(msgspec.Struct):
-    error: Any
 
 
 class OpenAIProvider:
@@ -64,52 +61,28 @@ class OpenAIProvider:
     def id(self) -> str:
         return self._id
 
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
-        call = self._client.post(
-            "/chat/completions", cast_to=httpx2.Response, body=self._body(request), options={"headers": _UNREAD}
-        )
-        response = await _answer(call)
-        with closing(body_of(response)) as body:
-            await _expect_events(response, body)
-            splitter, reader = EventSplitter(), ChunkReader()
-            while data := await _read(body, reader):
-                if events := reader.read(splitter.feed(data)):
-                    yield events
-                if reader.failure:
-                    raise reader.failure
-                if reader.done:
-                    await body.drain()
-                    return
-            if events := reader.flush():
-                yield events
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
+        return relay(lambda: self._open(request))
 
     async def models(self) -> Sequence[ModelCard]:
         response = await _answer(self._client.get("/models", cast_to=httpx2.Response))
         try:
             listed = msgspec.json.decode(response.content, type=_ModelList).data
         except (msgspec.DecodeError, RecursionError) as error:
-            raise openai_errors.misunderstood() from error
+            raise PROTOCOL.failure() from error
         ids = sorted({model.id for model in listed})
         return [shipped.card(self._id, name) for name in ids if not self._official or shipped.is_chat_model(name)]
 
     async def aclose(self) -> None:
         await self._client.close()
 
-    def _body(self, request: ModelRequest) -> dict[str, Any]:
-        messages = [{"role": message.role, "content": message.content} for message in request.messages]
-        if request.system_prompt:
-            messages.insert(0, {"role": "system", "content": request.system_prompt})
-        body: dict[str, Any] = {
-            "model": request.model,
-            "messages": messages,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            # OpenAI's own reasoning models refuse the old name; most other servers know only that one.
-            "max_completion_tokens" if self._official else "max_tokens": request.max_tokens,
-        }
-        if request.temperature is not None and shipped.card(self._id, request.model).takes_temperature:
-            body["temperature"] = request.temperature
-        return body
+    async def _open(self, request: ModelRequest) -> Answer:
+        body: dict[str, Any] = chat_body(request, official=self._official)
+        call = self._client.post("/chat/completions", cast_to=httpx2.Response, body=body, options={"headers": _UNREAD})
+        response = await _answer(call)
+        arriving = body_of(response)
+        await expect(response, arriving, "text/event-stream", openai_errors.reported)
+        return Answer(arriving, EventSplitter(), ChunkReader())
 
 
 async def _answer(call: Awaitable[httpx2.Response]) -> httpx2.Response:
@@ -118,32 +91,4 @@ async def _answer(call: Awaitable[httpx2.Response]) -> httpx2.Response:
     except openai.OpenAIError as error:
         raise openai_errors.failure_of(error) from error
     except ValueError as error:  # a key or a text with characters that no request can hold
-        raise openai_errors.unsendable() from error
-
-
-async def _read(body: Body, reader: ChunkReader) -> bytes:
-    """The next bytes; once the answer is whole, a cut costs no more than the usage."""
-    try:
-        return await body.read()
-    except GenerationFailure:
-        if reader.finished:
-            return b""
-        raise
-
-
-async def _expect_events(response: httpx2.Response, body: Body) -> None:
-    """Refuse a page, and name the error that some gateways report under status 200."""
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "text/event-stream":
-        return
-    if kind == "application/json":
-        page = b""
-        while len(page) < ERROR_BODY_BYTES and (data := await body.read()):
-            page += data
-        try:
-            error = msgspec.json.decode(page, type=_Failed).error
-        except (msgspec.DecodeError, RecursionError):
-            error = None
-        if error:
-            raise openai_errors.reported(error)
-    raise openai_errors.misunderstood()
+        raise REJECTED.failure() from error

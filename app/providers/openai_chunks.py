@@ -10,6 +10,7 @@ from app.domain.events import Finish, FinishReason, ProviderEvent, ReasoningDelt
 from app.domain.failures import GenerationFailure
 from app.domain.text import TextJoiner
 from app.providers import openai_errors
+from app.providers.verdicts import OVERLOADED, PROTOCOL, REFUSED
 
 _MAX_TOKENS = 2**31 - 1
 _NULL = Raw(b"null")
@@ -122,19 +123,19 @@ class ChunkReader:
                 events.append(ReasoningDelta(raw))
             if raw := _piece(self._text, delta.content):
                 if self.finished:  # what follows the marker would be lost, and the answer called whole
-                    raise openai_errors.misunderstood()
+                    raise PROTOCOL.failure()
                 events.append(TextDelta(raw))
             if delta.refusal is not _NULL and bytes(delta.refusal) not in _NOTHING:
-                raise openai_errors.refused()
+                raise REFUSED.failure()
         if reason := choice.finish_reason:
             self._end(reason, events)
 
     def _end(self, reason: str, events: list[ProviderEvent]) -> None:
         match reason:
             case "content_filter":
-                raise openai_errors.refused()
+                raise REFUSED.failure()
             case "insufficient_system_resource":  # DeepSeek gave up midway
-                raise openai_errors.overloaded()
+                raise OVERLOADED.failure()
             case "length":
                 self._finish(FinishReason.LENGTH, events)
             case _:
@@ -151,7 +152,7 @@ def _piece(joiner: TextJoiner, raw: Raw) -> bytes | None:
     if raw is _NULL or (text := bytes(raw)) in _NOTHING:
         return None
     if text[0] != 0x22:
-        raise openai_errors.misunderstood()
+        raise PROTOCOL.failure()
     return joiner.splice(text) or joiner.join(_loads(text))
 
 
@@ -160,7 +161,7 @@ def _decode_loosely(payload: bytes) -> Chunk:
     try:
         loose = msgspec.convert(_loads(payload), _LooseChunk)
     except msgspec.ValidationError as error:
-        raise openai_errors.misunderstood() from error
+        raise PROTOCOL.failure() from error
     choices = [
         Choice(choice.index or 0, _delta(choice.delta or {}), choice.finish_reason) for choice in loose.choices or ()
     ]
@@ -179,7 +180,7 @@ def _loads(data: bytes) -> Any:
     try:
         return json.loads(data.decode(errors="replace"), strict=False)
     except (ValueError, RecursionError) as error:
-        raise openai_errors.misunderstood() from error
+        raise PROTOCOL.failure() from error
 
 
 def _usage(raw: Raw) -> Usage | None:

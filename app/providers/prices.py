@@ -3,8 +3,8 @@
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
+from app.domain.cards import ModelCard
 from app.domain.events import Usage
-from app.domain.providers import ModelCard
 
 
 class Prices:
@@ -35,6 +35,7 @@ class Prices:
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 cache_read_tokens=min(usage.cached_input_tokens, usage.input_tokens),
+                cache_write_tokens=min(usage.cache_write_tokens, usage.input_tokens - usage.cached_input_tokens),
             )
             price = genai_prices.calc_price(tokens, card.id, provider_id=card.provider).total_price
         except (LookupError, ValueError):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from app.domain.providers import ModelCard
+from app.domain.cards import Input, ModelCard
 
 # Where a bare model id is looked for, and a default model found: the first that is configured.
 ORDER = ("anthropic", "openai", "deepseek", "ollama", "offline")
@@ -47,8 +47,13 @@ _LIMITS: Mapping[str, Mapping[str, tuple[int | None, int | None]]] = {
 }
 DEFAULTS: Mapping[str, str] = {"openai": "gpt-6.1-terra", "deepseek": "deepseek-flash", "offline": "responder"}
 
+_TEXT = frozenset({Input.TEXT})
+_EVERYTHING = frozenset(Input)
+
 # OpenAI's reasoning models refuse any temperature but 1; the chat variants of GPT-5 do not reason.
 _REASONING = re.compile(r"(.*/)?(o\d|gpt-([5-9]|\d\d))(?!.*chat)")
+_SEES = re.compile(r"(.*/)?(gpt-(4o|4\.1|[5-9]|\d\d)|o[34](?!-mini)|o4-mini)")
+_DEEPSEEK_REASONS = re.compile(r"deepseek-(flash|v\d|reasoner)")
 # What OpenAI's list holds beside chat models.
 _NO_CHAT = re.compile(
     r"embedding|whisper|tts|dall-e|image|moderation|realtime|audio|transcribe|sora|davinci|babbage|live|instruct|"
@@ -59,8 +64,17 @@ _NO_CHAT = re.compile(
 def card(provider: str, model: str) -> ModelCard:
     """The card of a model, bare where the table does not know it."""
     context_window, max_output_tokens = _LIMITS.get(provider, {}).get(model, (None, None))
-    takes_temperature = provider != "openai" or not _REASONING.match(model)
-    return ModelCard(provider, model, context_window, max_output_tokens, takes_temperature)
+    openai_reasons = provider == "openai" and bool(_REASONING.match(model))
+    sees = provider == "openai" and bool(_SEES.match(model))
+    return ModelCard(
+        provider,
+        model,
+        context_window,
+        max_output_tokens,
+        takes_temperature=not openai_reasons,
+        inputs=_EVERYTHING if sees else _TEXT,
+        reasons=openai_reasons or (provider == "deepseek" and bool(_DEEPSEEK_REASONS.match(model))),
+    )
 
 
 def cards(provider: str) -> tuple[ModelCard, ...]:

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import RowMapping, func, insert, literal, select, update
 
 from app.core.errors import InvalidCursor
 from app.domain.chat import Author, Bill, Failure, Message, Page, Status
 from app.domain.failures import FailureCode
+from app.domain.prompts import Reasoning
 from app.models.chat import messages
 from app.repositories.base import Repository, new_id, now
+
+_decode_reasoning = msgspec.json.Decoder(list[Reasoning]).decode
 
 _TURNS_AT_MOST = 2000
 """How far back a branch is read: beyond any model's context, and a bound on what one request loads."""
@@ -53,7 +57,14 @@ class MessageRepository(Repository):
         return str(answer["id"])
 
     async def finish(
-        self, message_id: str, *, content: str, status: Status, bill: Bill | None, failure: Failure | None
+        self,
+        message_id: str,
+        *,
+        content: str,
+        status: Status,
+        bill: Bill | None,
+        failure: Failure | None,
+        reasoning: Sequence[Reasoning] = (),
     ) -> None:
         """Give a streaming message its text and its ending."""
         await self._connection.execute(
@@ -61,6 +72,7 @@ class MessageRepository(Repository):
             .where(messages.c.id == message_id)
             .values(
                 content=content,
+                reasoning=msgspec.json.encode(reasoning).decode() if reasoning else None,
                 status=status.value,
                 input_tokens=bill and bill.input_tokens,
                 output_tokens=bill and bill.output_tokens,
@@ -133,4 +145,5 @@ def _to_message(row: RowMapping) -> Message:
         if failed
         else None,
         created_at=row["created_at"],
+        reasoning=_decode_reasoning(row["reasoning"]) if row["reasoning"] else (),
     )

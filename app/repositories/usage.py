@@ -31,6 +31,7 @@ class UsageRepository(Repository):
                 "input_tokens": attempt.usage.input_tokens,
                 "output_tokens": attempt.usage.output_tokens,
                 "cached_input_tokens": attempt.usage.cached_input_tokens,
+                "cache_write_tokens": attempt.usage.cache_write_tokens,
                 "reasoning_tokens": attempt.usage.reasoning_tokens,
                 "cost": attempt.cost,
                 "outcome": attempt.outcome,

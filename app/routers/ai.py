@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import InvalidEventId
 from app.dependencies import CostlyRoute, CurrentUser, HouseDep
+from app.domain.cards import Input
 from app.routers.streaming import (
     EVENT_STREAM,
     IdempotencyHeader,
@@ -102,6 +103,8 @@ async def models(
                 provider=card.provider,
                 context_window=card.context_window,
                 max_output_tokens=card.max_output_tokens,
+                inputs=[each for each in Input if each in card.inputs],
+                reasons=card.reasons,
                 default=card == default,
             )
             for card in page.items

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.domain.cards import Input
 from app.domain.chat import Status, Turn
+from app.domain.prompts import Effort
 from app.schemas.base import Answer, Body, EntityId, Text, storable
 
 DEFAULT_TOKENS = 4096
@@ -42,6 +44,10 @@ class ChatBody(Body):
     # Strict: else `true` would be the number 1.
     max_tokens: int = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS, strict=True, description="Bounds the answer.")
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False, strict=True)
+    reasoning_effort: Effort | None = Field(
+        None,
+        description="How much to reason before answering, where a model can; absent: as its vendor likes.",
+    )
     file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
     collection: OptionalCollection = Field(None, description="Documents to answer from.")
     parent_id: OptionalId = Field(None, description="The message to continue from; none continues the newest.")
@@ -55,6 +61,7 @@ class ChatBody(Body):
             system_prompt=self.system_prompt,
             max_tokens=self.max_tokens,
             temperature=self.temperature,
+            effort=self.reasoning_effort,
             file_ids=self.file_ids,
             collection=self.collection,
         )
@@ -72,6 +79,7 @@ class ChatQuery(BaseModel):
     system_prompt: Prompt | None = None
     max_tokens: QueryTokens = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS)
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    reasoning_effort: Annotated[Effort | None, BeforeValidator(_empty_is_absent)] = None
     file_ids: list[EntityId] = Field([], max_length=100)
     collection: OptionalCollection = None
     parent_id: OptionalId = None
@@ -85,6 +93,7 @@ class ChatQuery(BaseModel):
             system_prompt=self.system_prompt,
             max_tokens=self.max_tokens,
             temperature=self.temperature,
+            effort=self.reasoning_effort,
             file_ids=self.file_ids,
             collection=self.collection,
         )
@@ -117,6 +126,8 @@ class ModelAnswer(Answer):
     provider: str
     context_window: int | None = Field(description="Tokens, prompt and answer together; null when unknown.")
     max_output_tokens: int | None
+    inputs: list[Input] = Field(description="What a message to it may hold.")
+    reasons: bool = Field(description="Whether `reasoning_effort` means anything to it.")
     default: bool
 
 

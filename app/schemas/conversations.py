@@ -41,6 +41,7 @@ class MessageAnswer(Answer):
     id: str
     role: Author
     content: str
+    reasoning: str | None = Field(description="What the model thought before it answered, where its vendor tells.")
     status: Status
     model: str | None
     parent_id: str | None
@@ -56,6 +57,7 @@ class MessageAnswer(Answer):
             id=message.id,
             role=message.role,
             content=message.content,
+            reasoning="".join(block.text for block in message.reasoning) or None,
             status=message.status,
             model=message.model,
             parent_id=message.parent_id,

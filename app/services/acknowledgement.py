@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from app.core.errors import ConversationBusy, KeyReused, NotFound
 from app.database import Transaction
+from app.domain.cards import ModelCard
 from app.domain.chat import Conversation, Generation, Message, Status, Turn
-from app.domain.providers import ModelCard
 from app.repositories.base import new_id
 
 TITLE_CHARS = 50

@@ -6,8 +6,9 @@ from weakref import WeakValueDictionary
 
 from app.core.errors import ConversationBusy, Invalid, MessageTooLong, NotFound
 from app.database import Database
-from app.domain.chat import Conversation, Generation, ModelRequest, Turn
-from app.domain.providers import ModelCard
+from app.domain.cards import ModelCard
+from app.domain.chat import Conversation, Generation, Turn
+from app.domain.prompts import ModelRequest
 from app.generation.engine import Engine
 from app.generation.log import EventLog
 from app.generation.run import Assignment
@@ -125,15 +126,10 @@ class ChatService:
 def _request(turn: Turn, card: ModelCard, post: Acknowledged) -> ModelRequest:
     max_tokens = min(turn.max_tokens, card.max_output_tokens or turn.max_tokens)
     return ModelRequest(
-        model=card.id,
-        messages=fit(
-            post.history,
-            turn.message,
-            system_prompt=post.system_prompt,
-            window=card.context_window,
-            max_tokens=max_tokens,
-        ),
+        model=card,
+        messages=fit(post.history, turn.message, system_prompt=post.system_prompt, card=card, max_tokens=max_tokens),
         system_prompt=post.system_prompt,
         max_tokens=max_tokens,
         temperature=turn.temperature,
+        effort=turn.effort,
     )

@@ -1,8 +1,8 @@
 """The models that a user may choose from."""
 
 from app.core.errors import InvalidCursor, UnknownModel
+from app.domain.cards import ModelCard
 from app.domain.chat import Page
-from app.domain.providers import ModelCard
 from app.providers.catalogue import Catalogue
 
 

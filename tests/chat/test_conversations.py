@@ -294,7 +294,7 @@ async def test_a_message_has_the_fields_of_the_contract(backend: Backend, upstre
     start = (await alice.chat("Count")).start
     asked, answered = await alice.messages(start["conversation_id"])
     fields = {"id", "role", "content", "status", "model", "parent_id", "generation_id", "created_at", "usage", "error"}
-    assert asked.keys() == answered.keys() == fields
+    assert asked.keys() == answered.keys() == {*fields, "reasoning"}
     assert (asked["role"], asked["status"], asked["parent_id"], asked["model"]) == ("user", "complete", None, None)
     assert (answered["role"], answered["status"], answered["parent_id"]) == ("assistant", "complete", asked["id"])
     assert (answered["model"], answered["generation_id"]) == ("openai/echo", start["generation_id"])

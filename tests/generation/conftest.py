@@ -7,10 +7,10 @@ import pytest
 
 from app.core.config import Settings
 from app.database import Database
+from app.domain.cards import ModelCard
 from app.domain.chat import Generation, Turn
 from app.domain.events import Kind, LogEvent
 from app.domain.identity import Role
-from app.domain.providers import ModelCard
 from app.domain.text import encode
 from app.generation.codec import pack
 from app.generation.endings import Endings

@@ -4,9 +4,9 @@ import asyncio
 from decimal import Decimal
 
 from app.database import Database
-from app.domain.chat import ModelMessage, ModelRequest
+from app.domain.cards import ModelCard
 from app.domain.events import Kind, Usage
-from app.domain.providers import ModelCard
+from app.domain.prompts import ModelMessage, ModelRequest
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
 from app.generation.endings import Endings
@@ -14,6 +14,7 @@ from app.generation.engine import Engine, EngineLimits
 from app.generation.leases import Lease
 from app.generation.log import MemoryLogs
 from app.generation.run import Assignment
+from app.providers import shipped
 from app.providers.offline import OfflineProvider
 from tests.generation.conftest import Post
 
@@ -33,7 +34,8 @@ async def test_readers_are_told_and_nothing_of_it_is_saved_as_if_it_went_on(
     engine = Engine(
         logs=MemoryLogs(), lease=lease, checkpointer=checkpointer, endings=endings, price=_broken, limits=limits
     )
-    request = ModelRequest("responder", [ModelMessage("user", "Hello")], None, max_tokens=100, temperature=None)
+    card = shipped.card("offline", "responder")
+    request = ModelRequest(card, [ModelMessage("user", "Hello")], None, max_tokens=100, temperature=None)
 
     log = engine.start(Assignment(generation, CARD, OfflineProvider(), request), engine.admit(generation.user_id))
     async with asyncio.timeout(20):

@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 
 from app.core.errors import UnknownModel
-from app.domain.chat import ModelRequest
+from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
 from app.domain.failures import FailureCode, GenerationFailure
-from app.domain.providers import ModelCard, Provider
+from app.domain.prompts import ModelRequest
+from app.domain.providers import Provider
 from app.providers import shipped
 from app.providers.catalogue import Catalogue
 from app.providers.offline import OfflineProvider

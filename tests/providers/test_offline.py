@@ -2,9 +2,10 @@
 
 import pytest
 
-from app.domain.chat import ModelMessage, ModelRequest
 from app.domain.events import Finish, FinishReason, TextDelta, Usage
+from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.text import decode
+from app.providers import shipped
 from app.providers.offline import OfflineProvider
 
 
@@ -13,7 +14,7 @@ from app.providers.offline import OfflineProvider
     [("Hello?", ["offline", "no language model", "stored"]), ("你好，world", ["离线", "不是语言模型", "保存"])],
 )
 async def test_it_says_that_it_is_no_model_and_how_to_set_one(question: str, words: list[str]) -> None:
-    request = ModelRequest("responder", [ModelMessage("user", question)], None, 100, None)
+    request = ModelRequest(shipped.card("offline", "responder"), [ModelMessage("user", question)], None, 100, None)
     batches = [batch async for batch in OfflineProvider().stream(request)]
     text = decode(event.raw for batch in batches for event in batch if isinstance(event, TextDelta))
     for word in [*words, "OPENAI_API_KEY", "DEEPSEEK_API_KEY", "OPENAI_BASE_URL", ".env", "make run"]:

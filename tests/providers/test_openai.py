@@ -8,10 +8,11 @@ from contextlib import aclosing
 import pytest
 from pydantic import SecretStr
 
-from app.domain.chat import ModelMessage, ModelRequest
 from app.domain.events import Finish, FinishReason, ProviderEvent, ReasoningDelta, TextDelta, Usage
 from app.domain.failures import FailureCode, GenerationFailure
+from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.text import decode
+from app.providers import shipped
 from app.providers.openai import OpenAIProvider
 from tests.providers.loopback import (
     DONE,
@@ -26,7 +27,8 @@ from tests.providers.loopback import (
     usage,
 )
 
-REQUEST = ModelRequest("gpt-4o", [ModelMessage("user", "hi")], None, 64, None)
+GPT_4O = shipped.card("openai", "gpt-4o")
+REQUEST = ModelRequest(GPT_4O, [ModelMessage("user", "hi")], None, 64, None)
 
 
 async def run(provider: OpenAIProvider, request: ModelRequest = REQUEST) -> list[ProviderEvent]:
@@ -64,7 +66,7 @@ async def test_an_answer_is_its_text_its_end_and_its_usage(vendor: Loopback, pro
 async def test_the_request_says_what_the_protocol_wants(vendor: Loopback, provider: OpenAIProvider) -> None:
     vendor.replies = [events(END)]
     history = [ModelMessage("user", "汉"), ModelMessage("assistant", "b"), ModelMessage("user", "c")]
-    await run(provider, ModelRequest("gpt-4o", history, "Be brief.", 64, 0.5))
+    await run(provider, ModelRequest(GPT_4O, history, "Be brief.", 64, 0.5))
     [sent] = vendor.requests
     assert (sent.method, sent.path) == ("POST", "/v1/chat/completions")
     assert sent.headers["authorization"] == "Bearer sk-test"
@@ -86,7 +88,7 @@ async def test_the_request_says_what_the_protocol_wants(vendor: Loopback, provid
 
 async def test_a_model_that_takes_no_temperature_is_sent_none(vendor: Loopback, provider: OpenAIProvider) -> None:
     vendor.replies = [events(END)]
-    await run(provider, ModelRequest("gpt-5-mini", REQUEST.messages, None, 64, 0.5))
+    await run(provider, ModelRequest(shipped.card("openai", "gpt-5-mini"), REQUEST.messages, None, 64, 0.5))
     assert "temperature" not in vendor.requests[0].body
 
 

@@ -9,7 +9,8 @@ import openai
 import pytest
 
 from app.domain.failures import FailureCode, GenerationFailure
-from app.providers.openai_errors import failure_of, reported, retry_after
+from app.providers.openai_errors import failure_of, reported
+from app.providers.verdicts import retry_after
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1")
 # Of parts of the SDK that are not called here.

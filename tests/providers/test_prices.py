@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from app.domain.cards import ModelCard
 from app.domain.events import Usage
-from app.domain.providers import ModelCard
 from app.providers.prices import Prices
 
 PRICES = Prices({"openai", "deepseek"})

@@ -13,13 +13,14 @@ import openai
 import pytest
 from pydantic import SecretStr
 
-from app.domain.chat import ModelMessage, ModelRequest
 from app.domain.failures import FailureCode, GenerationFailure
+from app.domain.prompts import ModelMessage, ModelRequest
+from app.providers import shipped
 from app.providers.openai import OpenAIProvider
 from app.providers.transport import AiohttpTransport, translated
 from tests.providers.loopback import END, Loopback, Reply, chunk, events
 
-REQUEST = ModelRequest("gpt-4o", [ModelMessage("user", "hi")], None, 64, None)
+REQUEST = ModelRequest(shipped.card("openai", "gpt-4o"), [ModelMessage("user", "hi")], None, 64, None)
 
 
 async def exhaust(provider: OpenAIProvider) -> None:

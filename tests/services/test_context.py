@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from app.domain.cards import ModelCard
 from app.domain.chat import Author, Message, Status
 from app.domain.tokens import estimate
 from app.services.context import fit
@@ -46,8 +47,9 @@ def fitted(
     max_tokens: int = 100,
 ) -> list[str]:
     """Who says what, in short."""
-    messages = fit(history, message, system_prompt=system_prompt, window=window, max_tokens=max_tokens)
-    return [f"{each.role[0]}:{each.content}" for each in messages]
+    card = ModelCard("openai", "gpt-4o", window)
+    messages = fit(history, message, system_prompt=system_prompt, card=card, max_tokens=max_tokens)
+    return [f"{each.role[0]}:{each.text}" for each in messages]
 
 
 TURNS = [user("Q1"), model("A1"), user("Q2"), model("A2")]
