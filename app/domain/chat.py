@@ -77,6 +77,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Of a message what a model is to know of it."""
+
+    id: str
+    role: Author
+    content: str
+    model: str | None = None
+    reasoning: Sequence[Reasoning] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """The durable side of one run.
 

@@ -80,10 +80,10 @@ class Checkpointer:
             if owned[generation_id]:
                 run.interrupt(Interrupt.STOP)
             if unsure:
-                await tx.generations.drop_checkpoints(generation_id, from_seq=run.saved_seq + 1)
+                tx.generations.drop_checkpoints(generation_id, from_seq=run.saved_seq + 1)
             if events := run.log.after(run.saved_seq):
                 rows.append(Checkpoint(generation_id, events[0].seq, codec.pack(events)))
                 saved.append((run, events[-1].seq))
         if rows:
-            await tx.generations.add_checkpoints(rows)
+            tx.generations.add_checkpoints(rows)
         return saved

@@ -76,7 +76,7 @@ class Endings:
         """End what a dead instance left, with the text that its checkpoints hold and an estimate of what it used."""
         async with self._database.snapshot() as tx:
             batches = await tx.generations.checkpoints(generation.id)
-            history = await tx.messages.branch(generation.conversation_id, generation.message_id)
+            history = await tx.messages.history(generation.conversation_id, generation.message_id)
         events = codec.unpack(batches) or [LogEvent(1, Kind.START, start_payload(generation))]
         provider, _, model = generation.model.partition("/")
         usage = Usage(sum(estimate(each.content) for each in history), estimate(codec.answer_text(events)))
@@ -126,7 +126,7 @@ class Endings:
                 revised=revised,
             )
             if ended:
-                await tx.messages.finish(
+                tx.messages.finish(
                     generation.message_id,
                     content=content,
                     status=ending.status,
@@ -136,10 +136,10 @@ class Endings:
                 )
             found = None if ended else await tx.generations.get(generation.id)
             if ended:
-                await tx.usage.book(generation, ending.attempts, again=revised)
+                tx.usage.book(generation, ending.attempts, again=revised)
             elif not estimated and (found is not None or await tx.users.get(generation.user_id) is not None):
                 # What was used is owed, whoever ended the run; but of a user who is gone nothing is kept.
-                await tx.usage.book(generation, ending.attempts, again=True)
+                tx.usage.book(generation, ending.attempts, again=True)
         if ended:
             return _Saved.YES
         if found is None:

@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import RowMapping, bindparam, delete, func, insert, select, update
 
 from app.core.errors import ConversationBusy
 from app.domain.chat import Generation, Status
@@ -14,6 +13,47 @@ from app.models.generations import generation_checkpoints, generation_logs, gene
 from app.repositories.base import Repository, now
 
 LOG_KEPT = timedelta(hours=24)
+
+_ONE = generations.c.id == bindparam("generation")
+_STREAMING = generations.c.status == Status.STREAMING.value
+_OF_RUN = generation_checkpoints.c.generation_id == bindparam("generation")
+_ADD = insert(generations)
+_GET = select(generations).where(_ONE)
+_LIVE_IN = select(generations.c.id).where(generations.c.live_conversation_id == bindparam("conversation"))
+_LIVE_OF = select(generations.c.id).where(generations.c.user_id == bindparam("user"), _STREAMING)
+_RUNS = _STREAMING & (generations.c.fence == bindparam("held_fence"))
+_ENDED_BY_US = (generations.c.fence == bindparam("held_fence") + 1) & (
+    func.coalesce(generations.c.failure_code, "") != FailureCode.INSTANCE_LOST.value
+)
+_HELD = _ONE & (generations.c.owner_id == bindparam("owner"))
+_END = update(generations).where(_HELD, _RUNS)
+_END_AGAIN = update(generations).where(_HELD, _RUNS | _ENDED_BY_US)
+_REQUEST_STOP = update(generations).where(_ONE, _STREAMING)
+_OWNED = (
+    select(generations.c.id, generations.c.stop_requested)
+    .where(generations.c.id.in_(bindparam("runs", expanding=True)), generations.c.owner_id == bindparam("owner"))
+    .where(_STREAMING)
+    .with_for_update(read=True)
+)
+_ADD_CHECKPOINTS = insert(generation_checkpoints)
+_DROP_CHECKPOINTS = delete(generation_checkpoints).where(_OF_RUN)
+_DROP_CHECKPOINTS_FROM = _DROP_CHECKPOINTS.where(generation_checkpoints.c.first_seq >= bindparam("from_seq"))
+_CHECKPOINTS = (
+    select(generation_checkpoints.c.events)
+    .where(_OF_RUN, generation_checkpoints.c.first_seq > bindparam("after"))
+    .order_by(generation_checkpoints.c.first_seq)
+)
+_ADD_LOG = insert(generation_logs)
+_DROP_LOG = delete(generation_logs).where(generation_logs.c.generation_id == bindparam("generation"))
+_LOG = select(generation_logs.c.events).where(
+    generation_logs.c.generation_id == bindparam("generation"), generation_logs.c.expires_at > bindparam("moment")
+)
+_ORPHANS = (
+    select(generations)
+    .where(_STREAMING, generations.c.owner_id.not_in(select(instances.c.id)))
+    .limit(bindparam("at_most"))
+)
+_STREAMING_OF = select(generations).where(_STREAMING, generations.c.owner_id == bindparam("owner"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +66,8 @@ class Checkpoint:
 
 
 class GenerationRepository(Repository):
-    async def add(self, generation: Generation) -> None:
-        """A new run. Raises ConversationBusy while another lives in its conversation."""
+    def add(self, generation: Generation) -> None:
+        """A new run. The transaction fails with ConversationBusy while another lives in its conversation."""
         values = {
             "id": generation.id,
             "user_id": generation.user_id,
@@ -42,27 +82,20 @@ class GenerationRepository(Repository):
             "stop_requested": False,
             "created_at": now(),
         }
-        try:
-            await self._connection.execute(insert(generations), values)
-        except IntegrityError as error:
-            raise ConversationBusy from error
+        self._connection.later(_ADD, values, conflict=ConversationBusy)
 
     async def get(self, generation_id: str) -> Generation | None:
-        statement = select(generations).where(generations.c.id == generation_id)
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = await self._row(_GET, {"generation": generation_id})
         return _to_generation(row) if row else None
 
     async def live_in(self, conversation_id: str) -> str | None:
         """The run that lives in a conversation, if any."""
-        statement = select(generations.c.id).where(generations.c.live_conversation_id == conversation_id)
-        return (await self._connection.execute(statement)).scalar()
+        row = await self._row(_LIVE_IN, {"conversation": conversation_id})
+        return row["id"] if row else None
 
     async def live_of(self, user_id: str) -> Sequence[str]:
         """The runs of a user that still live."""
-        statement = select(generations.c.id).where(
-            generations.c.user_id == user_id, generations.c.status == Status.STREAMING.value
-        )
-        return (await self._connection.execute(statement)).scalars().all()
+        return [row["id"] for row in await self._connection.rows(_LIVE_OF, {"user": user_id})]
 
     async def end(
         self,
@@ -78,119 +111,69 @@ class GenerationRepository(Repository):
 
         `revised` replaces an ending of our own too, of whose commit nobody heard before another was told.
         """
-        runs = (generations.c.status == Status.STREAMING.value) & (generations.c.fence == generation.fence)
-        ended_by_us = (generations.c.fence == generation.fence + 1) & (
-            func.coalesce(generations.c.failure_code, "") != FailureCode.INSTANCE_LOST.value
-        )
-        statement = (
-            update(generations)
-            .where(
-                generations.c.id == generation.id,
-                generations.c.owner_id == generation.owner_id,
-                runs | ended_by_us if revised else runs,
-            )
-            .values(
-                status=status.value,
-                live_conversation_id=None,
-                last_seq=last_seq,
-                failure_code=failure_code and failure_code.value,
-                fence=generation.fence + 1,
-                ended_at=now(),
-            )
-        )
-        if (await self._connection.execute(statement)).rowcount != 1:
+        moment = now()
+        values = {
+            "generation": generation.id,
+            "owner": generation.owner_id,
+            "held_fence": generation.fence,
+            "status": status.value,
+            "live_conversation_id": None,
+            "last_seq": last_seq,
+            "failure_code": failure_code and failure_code.value,
+            "fence": generation.fence + 1,
+            "ended_at": moment,
+        }
+        if await self._connection.run(_END_AGAIN if revised else _END, values) != 1:
             return False
-        await self._connection.execute(
-            delete(generation_checkpoints).where(generation_checkpoints.c.generation_id == generation.id)
-        )
+        self._connection.later(_DROP_CHECKPOINTS, {"generation": generation.id})
         if revised:
-            await self._connection.execute(
-                delete(generation_logs).where(generation_logs.c.generation_id == generation.id)
-            )
-        await self._connection.execute(
-            insert(generation_logs),
-            {"generation_id": generation.id, "events": log, "expires_at": now() + LOG_KEPT},
+            self._connection.later(_DROP_LOG, {"generation": generation.id})
+        self._connection.later(
+            _ADD_LOG, {"generation_id": generation.id, "events": log, "expires_at": moment + LOG_KEPT}
         )
         return True
 
     async def request_stop(self, generation_id: str) -> None:
         """Ask the owner of a run, whichever instance it is, to stop it."""
-        await self._connection.execute(
-            update(generations)
-            .where(generations.c.id == generation_id, generations.c.status == Status.STREAMING.value)
-            .values(stop_requested=True)
-        )
+        await self._connection.run(_REQUEST_STOP, {"generation": generation_id, "stop_requested": True})
 
     async def owned(self, generation_ids: Collection[str], owner_id: str) -> Mapping[str, bool]:
         """Which of these still run under this owner, and will until this transaction ends; and who is to stop."""
-        statement = (
-            select(generations.c.id, generations.c.stop_requested)
-            .where(
-                generations.c.id.in_(generation_ids),
-                generations.c.owner_id == owner_id,
-                generations.c.status == Status.STREAMING.value,
-            )
-            .with_for_update(read=True)
-        )
-        return {row.id: row.stop_requested for row in await self._connection.execute(statement)}
+        rows = await self._connection.rows(_OWNED, {"runs": list(generation_ids), "owner": owner_id})
+        return {row["id"]: row["stop_requested"] for row in rows}
 
-    async def add_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def add_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Append what the logs of many runs gained, in one statement."""
         rows = [
             {"generation_id": each.generation_id, "first_seq": each.first_seq, "events": each.events}
             for each in checkpoints
         ]
-        await self._connection.execute(insert(generation_checkpoints), rows)
+        self._connection.later(_ADD_CHECKPOINTS, rows)
 
-    async def drop_checkpoints(self, generation_id: str, *, from_seq: int) -> None:
+    def drop_checkpoints(self, generation_id: str, *, from_seq: int) -> None:
         """Take back checkpoints of which nobody knows whether they were committed."""
-        await self._connection.execute(
-            delete(generation_checkpoints).where(
-                generation_checkpoints.c.generation_id == generation_id,
-                generation_checkpoints.c.first_seq >= from_seq,
-            )
-        )
+        self._connection.later(_DROP_CHECKPOINTS_FROM, {"generation": generation_id, "from_seq": from_seq})
 
     async def checkpoints(self, generation_id: str, *, after: int = 0) -> Sequence[bytes]:
         """The log of a run so far, as its owner last saved it, in order; the batches that begin after `after`."""
-        statement = (
-            select(generation_checkpoints.c.events)
-            .where(
-                generation_checkpoints.c.generation_id == generation_id,
-                generation_checkpoints.c.first_seq > after,
-            )
-            .order_by(generation_checkpoints.c.first_seq)
-        )
-        return (await self._connection.execute(statement)).scalars().all()
+        rows = await self._connection.rows(_CHECKPOINTS, {"generation": generation_id, "after": after})
+        return [row["events"] for row in rows]
 
     async def log(self, generation_id: str) -> bytes | None:
         """The whole log of a run that has ended; None once it is no longer kept."""
-        statement = select(generation_logs.c.events).where(
-            generation_logs.c.generation_id == generation_id, generation_logs.c.expires_at > now()
-        )
-        return (await self._connection.execute(statement)).scalar()
+        row = await self._row(_LOG, {"generation": generation_id, "moment": now()})
+        return row["events"] if row else None
 
     async def orphans(self, limit: int = 100) -> Sequence[Generation]:
         """Runs whose owner has no lease any more."""
-        statement = (
-            select(generations)
-            .where(
-                generations.c.status == Status.STREAMING.value,
-                generations.c.owner_id.not_in(select(instances.c.id)),
-            )
-            .limit(limit)
-        )
-        return [_to_generation(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [_to_generation(row) for row in await self._connection.rows(_ORPHANS, {"at_most": limit})]
 
     async def streaming_of(self, owner_id: str) -> Sequence[Generation]:
         """Runs that an instance owns, by the database."""
-        statement = select(generations).where(
-            generations.c.status == Status.STREAMING.value, generations.c.owner_id == owner_id
-        )
-        return [_to_generation(row) for row in (await self._connection.execute(statement)).mappings()]
+        return [_to_generation(row) for row in await self._connection.rows(_STREAMING_OF, {"owner": owner_id})]
 
     async def forget_expired_logs(self) -> None:
-        await self._connection.execute(delete(generation_logs).where(generation_logs.c.expires_at <= now()))
+        await self._connection.run(delete(generation_logs).where(generation_logs.c.expires_at <= now()))
 
 
 def _to_generation(row: RowMapping) -> Generation:

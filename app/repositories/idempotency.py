@@ -3,13 +3,21 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, delete, insert, select
 
 from app.models.generations import idempotency_records as records
 from app.repositories.base import Repository, now
 
 KEPT = timedelta(hours=24)
+
+_ONE = (
+    (records.c.user_id == bindparam("user"))
+    & (records.c.route == bindparam("on_route"))
+    & (records.c.key == bindparam("named"))
+)
+_FIND = select(records.c.body_hash, records.c.generation_id).where(_ONE, records.c.created_at > bindparam("oldest"))
+_ADD = insert(records)
+_DROP_EXPIRED = delete(records).where(_ONE, records.c.created_at <= bindparam("oldest"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +32,14 @@ class KeyRace(Exception):
 
 class IdempotencyRepository(Repository):
     async def find(self, *, user_id: str, route: str, key: str) -> IdempotencyRecord | None:
-        statement = select(records).where(
-            records.c.user_id == user_id,
-            records.c.route == route,
-            records.c.key == key,
-            records.c.created_at > now() - KEPT,
-        )
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = await self._row(_FIND, {"user": user_id, "on_route": route, "named": key, "oldest": now() - KEPT})
         return IdempotencyRecord(row["body_hash"], row["generation_id"]) if row else None
 
-    async def add(self, *, user_id: str, route: str, key: str, body_hash: str, generation_id: str) -> None:
-        """Record a key, in the transaction that acknowledges its request. Raises KeyRace."""
-        await self._connection.execute(
-            delete(records).where(
-                records.c.user_id == user_id,
-                records.c.route == route,
-                records.c.key == key,
-                records.c.created_at <= now() - KEPT,
-            )
+    def add(self, *, user_id: str, route: str, key: str, body_hash: str, generation_id: str) -> None:
+        """Record a key, in the transaction that acknowledges its request, which it may fail with KeyRace."""
+        moment = now()
+        self._connection.later(
+            _DROP_EXPIRED, {"user": user_id, "on_route": route, "named": key, "oldest": moment - KEPT}
         )
         values = {
             "user_id": user_id,
@@ -49,12 +47,9 @@ class IdempotencyRepository(Repository):
             "key": key,
             "body_hash": body_hash,
             "generation_id": generation_id,
-            "created_at": now(),
+            "created_at": moment,
         }
-        try:
-            await self._connection.execute(insert(records), values)
-        except IntegrityError as error:
-            raise KeyRace from error
+        self._connection.later(_ADD, values, conflict=KeyRace)
 
     async def forget_expired(self) -> None:
-        await self._connection.execute(delete(records).where(records.c.created_at <= now() - KEPT))
+        await self._connection.run(delete(records).where(records.c.created_at <= now() - KEPT))

@@ -2,12 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from app.domain.identity import Session, User
 from app.models.identity import sessions, users
 from app.repositories.base import Repository, new_id, now
 from app.repositories.users import to_user
+
+_ONE = sessions.c.id == bindparam("session")
+_GET = select(sessions).where(_ONE)
+_USER_OF = select(users).join(sessions, sessions.c.user_id == users.c.id).where(_ONE)
+_ROTATE = update(sessions).where(_ONE, sessions.c.refresh_id == bindparam("spent"))
+_REVOKE = delete(sessions).where(_ONE)
 
 
 class SessionRepository(Repository):
@@ -23,11 +29,11 @@ class SessionRepository(Repository):
             "expires_at": expires_at,
             "user_agent": user_agent,
         }
-        await self._connection.execute(insert(sessions), values)
+        await self._connection.run(insert(sessions), values)
         return session_id
 
     async def get(self, session_id: str) -> Session | None:
-        row = (await self._connection.execute(select(sessions).where(sessions.c.id == session_id))).mappings().first()
+        row = await self._row(_GET, {"session": session_id})
         if row is None:
             return None
         return Session(
@@ -41,26 +47,28 @@ class SessionRepository(Repository):
 
     async def user_of(self, session_id: str) -> User | None:
         """Whose session this is; None once it was revoked."""
-        statement = select(users).join(sessions, sessions.c.user_id == users.c.id).where(sessions.c.id == session_id)
-        row = (await self._connection.execute(statement)).mappings().first()
+        row = await self._row(_USER_OF, {"session": session_id})
         return to_user(row) if row else None
 
     async def rotate(self, session_id: str, *, spent: str, fresh: str, expires_at: datetime) -> bool:
         """Spend the refresh token `spent` for `fresh`; false when another request was faster."""
-        statement = (
-            update(sessions)
-            .where(sessions.c.id == session_id, sessions.c.refresh_id == spent)
-            .values(refresh_id=fresh, previous_refresh_id=spent, rotated_at=now(), expires_at=expires_at)
-        )
-        return (await self._connection.execute(statement)).rowcount == 1
+        values = {
+            "session": session_id,
+            "spent": spent,
+            "refresh_id": fresh,
+            "previous_refresh_id": spent,
+            "rotated_at": now(),
+            "expires_at": expires_at,
+        }
+        return await self._connection.run(_ROTATE, values) == 1
 
     async def revoke(self, session_id: str) -> None:
-        await self._connection.execute(delete(sessions).where(sessions.c.id == session_id))
+        await self._connection.run(_REVOKE, {"session": session_id})
 
     async def revoke_others(self, user_id: str, *, keep: str | None) -> None:
         """End every session of a user but `keep`."""
         statement = delete(sessions).where(sessions.c.user_id == user_id)
-        await self._connection.execute(statement if keep is None else statement.where(sessions.c.id != keep))
+        await self._connection.run(statement if keep is None else statement.where(sessions.c.id != keep))
 
     async def forget_expired(self) -> None:
-        await self._connection.execute(delete(sessions).where(sessions.c.expires_at < now()))
+        await self._connection.run(delete(sessions).where(sessions.c.expires_at < now()))

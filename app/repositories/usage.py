@@ -2,23 +2,26 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert
+from sqlalchemy import bindparam, delete, insert
 
 from app.domain.chat import Generation
 from app.domain.usage import Attempt
 from app.models.usage import usage_records
 from app.repositories.base import Repository, new_id, now
 
+_ADD = insert(usage_records)
+_DROP = delete(usage_records).where(usage_records.c.generation_id == bindparam("generation"))
+
 
 class UsageRepository(Repository):
-    async def book(self, generation: Generation, attempts: Sequence[Attempt], *, again: bool) -> None:
+    def book(self, generation: Generation, attempts: Sequence[Attempt], *, again: bool) -> None:
         """Book the upstream calls of a run; `again`, in place of what may be booked for it already.
 
         A commit whose answer was lost is repeated, and an owner that was thought dead knows better than the estimate of
         the instance that took over: neither may count twice.
         """
         if again:
-            await self._connection.execute(delete(usage_records).where(usage_records.c.generation_id == generation.id))
+            self._connection.later(_DROP, {"generation": generation.id})
         rows = [
             {
                 "id": new_id(),
@@ -41,4 +44,4 @@ class UsageRepository(Repository):
             for attempt in attempts
         ]
         if rows:
-            await self._connection.execute(insert(usage_records), rows)
+            self._connection.later(_ADD, rows)

@@ -3,14 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
 
 from app.core.errors import EmailTaken
 from app.domain.identity import Role, User
 from app.models.identity import users
 from app.models.usage import usage_records
 from app.repositories.base import Repository, new_id, now
+
+_ONE = users.c.id == bindparam("user")
+_GET = select(users).where(_ONE)
+_WITH_ADDRESS = select(users).where(users.c.email == bindparam("address"))
+_ADMINS = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.is_active.is_(True)).with_for_update()
 
 
 def to_user(row: RowMapping) -> User:
@@ -37,34 +41,27 @@ class UserRepository(Repository):
             "password_hash": password_hash,
             "created_at": user.created_at,
         }
-        try:
-            await self._connection.execute(insert(users), values)
-        except IntegrityError as error:
-            raise EmailTaken from error
+        await self._connection.run(insert(users), values, conflict=EmailTaken)
         return user
 
     async def get(self, user_id: str) -> User | None:
-        row = (await self._connection.execute(select(users).where(users.c.id == user_id))).mappings().first()
+        row = await self._row(_GET, {"user": user_id})
         return to_user(row) if row else None
 
     async def with_password(self, email: str) -> tuple[User, str] | None:
         """The user of an address, with the hash of the password."""
-        row = (await self._connection.execute(select(users).where(users.c.email == email))).mappings().first()
+        row = await self._row(_WITH_ADDRESS, {"address": email})
         return (to_user(row), row["password_hash"]) if row else None
 
     async def change(self, user_id: str, values: Mapping[str, Any]) -> None:
         """Set columns by name. Raises EmailTaken."""
-        try:
-            await self._connection.execute(update(users).where(users.c.id == user_id).values(dict(values)))
-        except IntegrityError as error:
-            raise EmailTaken from error
+        await self._connection.run(update(users).where(_ONE), {"user": user_id, **values}, conflict=EmailTaken)
 
     async def count_admins(self) -> int:
         """How many active administrators there are, and until this transaction ends nobody else removes one."""
-        statement = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.is_active.is_(True))
-        return len((await self._connection.execute(statement.with_for_update())).all())
+        return len(await self._connection.rows(_ADMINS))
 
     async def delete(self, user_id: str) -> None:
         """The user and, by cascade, all that is theirs; the ledger refers to no one by key and is cleared by hand."""
-        await self._connection.execute(delete(usage_records).where(usage_records.c.user_id == user_id))
-        await self._connection.execute(delete(users).where(users.c.id == user_id))
+        await self._connection.run(delete(usage_records).where(usage_records.c.user_id == user_id))
+        await self._connection.run(delete(users).where(_ONE), {"user": user_id})

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from app.core.errors import ConversationBusy, KeyReused, NotFound
 from app.database import Transaction
 from app.domain.cards import ModelCard
-from app.domain.chat import Conversation, Generation, Message, Status, Turn
+from app.domain.chat import Conversation, Generation, Said, Status, Turn
 from app.repositories.base import new_id
 
 TITLE_CHARS = 50
+NO_CONVERSATION = "There is no such conversation."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Acknowledged:
 
     generation: Generation
     system_prompt: str | None
-    history: Sequence[Message]
+    history: Sequence[Said]
 
 
 async def acknowledge(
@@ -35,13 +36,19 @@ async def acknowledge(
 ) -> Acknowledged:
     """Write the user's message, the answer to come, its generation and the idempotency record.
 
-    Raises NotFound, ConversationBusy or KeyRace, and then nothing is written.
+    Raises NotFound or ConversationBusy, or the transaction fails with that or KeyRace: then nothing is written.
     """
-    conversation = await _conversation(tx, user_id, turn, card)
-    history = await _history(tx, conversation.id, turn.parent_id)
-    generation = await _append(tx, conversation, turn, card, history[-1].id if history else None, owner_id)
+    history: Sequence[Said] = ()
+    after = 0
+    if turn.conversation_id is None:
+        conversation = _begin(tx, user_id, turn, card)
+    else:
+        conversation, history, after = await _continue(tx, user_id, turn, turn.conversation_id, card)
+    generation = _append(
+        tx, conversation, turn, card, parent_id=history[-1].id if history else None, after=after, owner_id=owner_id
+    )
     if key is not None:
-        await tx.idempotency.add(
+        tx.idempotency.add(
             user_id=user_id, route=key.route, key=key.key, body_hash=key.fingerprint, generation_id=generation.id
         )
     return Acknowledged(generation, conversation.system_prompt, history)
@@ -57,11 +64,11 @@ async def find_replay(tx: Transaction, user_id: str, key: IdempotencyKey) -> str
     return record.generation_id
 
 
-async def own_conversation(tx: Transaction, user_id: str, conversation_id: str, *, lock: bool = False) -> Conversation:
+async def own_conversation(tx: Transaction, user_id: str, conversation_id: str) -> Conversation:
     """The user's conversation. Raises NotFound, for another's too."""
-    conversation = await tx.conversations.get(user_id, conversation_id, lock=lock)
+    conversation = await tx.conversations.get(user_id, conversation_id)
     if conversation is None:
-        raise NotFound("There is no such conversation.")
+        raise NotFound(NO_CONVERSATION)
     return conversation
 
 
@@ -70,44 +77,65 @@ def title_of(message: str) -> str:
     return " ".join(message.split(maxsplit=TITLE_CHARS)[:TITLE_CHARS])[:TITLE_CHARS].rstrip()
 
 
-async def _conversation(tx: Transaction, user_id: str, turn: Turn, card: ModelCard) -> Conversation:
-    if turn.conversation_id is None:
-        return await tx.conversations.add(
-            user_id=user_id,
-            title=title_of(turn.message),
-            model=card.name,
-            model_given=turn.model is not None,
-            system_prompt=turn.system_prompt or None,
-        )
-    conversation = await own_conversation(tx, user_id, turn.conversation_id, lock=True)
-    if await tx.generations.live_in(conversation.id) is not None:
-        raise ConversationBusy(retry_after=1)
-    kept = conversation.system_prompt if turn.system_prompt is None else turn.system_prompt
-    return await tx.conversations.change(
-        conversation,
+def _begin(tx: Transaction, user_id: str, turn: Turn, card: ModelCard) -> Conversation:
+    return tx.conversations.add(
+        user_id=user_id,
+        title=title_of(turn.message),
         model=card.name,
-        model_given=conversation.model_given or turn.model is not None,
-        system_prompt=kept or None,
+        model_given=turn.model is not None,
+        system_prompt=turn.system_prompt or None,
     )
 
 
-async def _history(tx: Transaction, conversation_id: str, parent_id: str | None) -> Sequence[Message]:
+async def _continue(
+    tx: Transaction, user_id: str, turn: Turn, conversation_id: str, card: ModelCard
+) -> tuple[Conversation, Sequence[Said], int]:
+    """The conversation as it is from now on, what was said in it, and the position of its newest message."""
+    entered = await tx.conversations.enter(user_id, conversation_id)
+    if entered is None:
+        raise NotFound(NO_CONVERSATION)
+    if entered.live_id is not None:
+        raise ConversationBusy(retry_after=1)
+    history = await _history(tx, conversation_id, turn.parent_id or entered.newest_id)
+    before = entered.conversation
+    kept = before.system_prompt if turn.system_prompt is None else turn.system_prompt
+    conversation = tx.conversations.change(
+        before,
+        model=card.name,
+        model_given=before.model_given or turn.model is not None,
+        system_prompt=kept or None,
+    )
+    return conversation, history, entered.last_position
+
+
+async def _history(tx: Transaction, conversation_id: str, leaf_id: str | None) -> Sequence[Said]:
     """The branch that the post continues: up to the parent that it names, else up to the newest message."""
-    leaf_id = parent_id or await tx.messages.newest_id(conversation_id)
     if leaf_id is None:
         return []
-    history = await tx.messages.branch(conversation_id, leaf_id)
+    history = await tx.messages.history(conversation_id, leaf_id)
     if not history:
         raise NotFound("There is no such message in this conversation.")
     return history
 
 
-async def _append(
-    tx: Transaction, conversation: Conversation, turn: Turn, card: ModelCard, parent_id: str | None, owner_id: str
+def _append(
+    tx: Transaction,
+    conversation: Conversation,
+    turn: Turn,
+    card: ModelCard,
+    *,
+    parent_id: str | None,
+    after: int,
+    owner_id: str,
 ) -> Generation:
     generation_id = new_id()
-    answer = await tx.messages.append_turn(
-        conversation.id, question=turn.message, parent_id=parent_id, model=card.name, generation_id=generation_id
+    answer = tx.messages.append_turn(
+        conversation.id,
+        after=after,
+        question=turn.message,
+        parent_id=parent_id,
+        model=card.name,
+        generation_id=generation_id,
     )
     generation = Generation(
         id=generation_id,
@@ -121,5 +149,5 @@ async def _append(
         last_seq=0,
         failure_code=None,
     )
-    await tx.generations.add(generation)
+    tx.generations.add(generation)
     return generation

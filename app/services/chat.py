@@ -100,8 +100,8 @@ class ChatService:
         self, user_id: str, turn: Turn, key: IdempotencyKey | None
     ) -> tuple[str | None, Conversation | None]:
         """What an earlier request with this key began, and the conversation that this one names."""
-        if key is None and turn.conversation_id is None:
-            return None, None
+        if key is None and (turn.conversation_id is None or turn.model is not None):
+            return None, None  # what the transaction is to find out anyway
         async with self._database.snapshot() as tx:
             if key is not None and (generation_id := await find_replay(tx, user_id, key)) is not None:
                 return generation_id, None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.domain.cards import ModelCard
-from app.domain.chat import Author, Message
+from app.domain.chat import Author, Said
 from app.domain.prompts import ModelMessage, Part, Reasoning, Text
 from app.domain.tokens import estimate
 
@@ -14,7 +14,7 @@ _UNKNOWN_WINDOW = 32_000
 
 
 def fit(
-    history: Sequence[Message], message: str, *, system_prompt: str | None, card: ModelCard, max_tokens: int
+    history: Sequence[Said], message: str, *, system_prompt: str | None, card: ModelCard, max_tokens: int
 ) -> list[ModelMessage]:
     """The messages to send to the model of `card`, oldest first, ending with `message`.
 
@@ -51,7 +51,7 @@ def _together(first: ModelMessage, second: ModelMessage) -> str | Sequence[Part]
     return [*first.parts, Text("\n\n"), *second.parts]
 
 
-def _turns(history: Sequence[Message], model: str) -> list[list[ModelMessage]]:
+def _turns(history: Sequence[Said], model: str) -> list[list[ModelMessage]]:
     turns: list[list[ModelMessage]] = []
     for message in history:
         if message.role is Author.USER:
@@ -61,7 +61,7 @@ def _turns(history: Sequence[Message], model: str) -> list[list[ModelMessage]]:
     return turns
 
 
-def _answer(message: Message, model: str) -> ModelMessage:
+def _answer(message: Said, model: str) -> ModelMessage:
     """With what the model thought, for itself alone: another vendor could not read its signatures."""
     if message.reasoning and message.model == model:
         return ModelMessage("assistant", [*message.reasoning, Text(message.content)])

@@ -8,7 +8,7 @@ from app.database import Database, Transaction
 from app.domain.chat import Conversation, Message, Page, Status
 from app.generation.codec import answer_text, unpack
 from app.generation.engine import Engine
-from app.services.acknowledgement import own_conversation
+from app.services.acknowledgement import NO_CONVERSATION, own_conversation
 from app.services.generations import GenerationService
 
 
@@ -32,9 +32,11 @@ class ConversationService:
         if not title:
             raise Invalid("The title is empty.", field="title")
         async with self._database.transaction() as tx:
-            conversation = await own_conversation(tx, user_id, conversation_id, lock=True)
-            await tx.conversations.rename(conversation.id, title)
-        return replace(conversation, title=title)
+            entered = await tx.conversations.enter(user_id, conversation_id)
+            if entered is None:
+                raise NotFound(NO_CONVERSATION)
+            await tx.conversations.rename(conversation_id, title)
+        return replace(entered.conversation, title=title)
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """The conversation with all that was said in it. An answer that is being written is stopped first."""
@@ -42,7 +44,7 @@ class ConversationService:
         await self._generations.stop_in(conversation_id)
         async with self._database.transaction() as tx:
             if not await tx.conversations.delete(user_id, conversation_id):
-                raise NotFound("There is no such conversation.")
+                raise NotFound(NO_CONVERSATION)
 
     async def messages(self, user_id: str, conversation_id: str, *, limit: int, cursor: str | None) -> Page[Message]:
         """All siblings by creation, oldest first; an answer that is being written with its text so far."""

@@ -56,7 +56,7 @@ async def post(database: Database, lease: Lease) -> Post:
             )
             if chunks:
                 events = written(post.generation, *chunks).after(0)
-                await tx.generations.add_checkpoints([Checkpoint(post.generation.id, 1, pack(events))])
+                tx.generations.add_checkpoints([Checkpoint(post.generation.id, 1, pack(events))])
         return post.generation
 
     return post

@@ -1,0 +1,6 @@
+"""The one way into the relational store: short transactions that hand out the repositories."""
+
+from app.database.access import Database, Transaction
+from app.database.address import database_url
+
+__all__ = ["Database", "Transaction", "database_url"]

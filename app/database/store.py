@@ -1,0 +1,31 @@
+"""What a kind of database has to offer."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from app.database.unit import Unit
+
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    @property
+    def in_use(self) -> int:
+        """How many connections are taken."""
+        ...
+
+    def unit(self, *, write: bool) -> AbstractAsyncContextManager[Unit]:
+        """A transaction: committed when the block ends, rolled back when it raises.
+
+        Waiting for a connection is bounded. Raises what SQLAlchemy raises, and TimeoutError.
+        """
+        ...
+
+    async def inspect(self, look: Callable[[Connection], T]) -> T:
+        """Run `look` in a transaction that only reads."""
+        ...
+
+    async def close(self) -> None: ...
