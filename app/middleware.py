@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.config import Settings
 from app.core.logging import request_id
+from app.core.proxies import TrustedProxies
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ ACCEPTED = ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "La
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # Asked for every few seconds by machines, or by the dozen for one page.
-_QUIET = ("/health", "/ready", "/docs/assets/")
+_QUIET = ("/health", "/ready", "/metrics", "/docs/assets/")
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _LONGEST_PATH = 1000
 
@@ -61,6 +62,7 @@ class Edge:
         self._app = _with_cors(app, settings.cors_origins)
         self._internal_error = _with_cors(internal_error, settings.cors_origins)
         self._headers = (*ALWAYS, *IN_PRODUCTION) if settings.production else ALWAYS
+        self._proxies = TrustedProxies(settings.trusted_proxies)
         self._body_seconds = body_seconds
         # The first prefix that fits counts.
         self._body_limits = (("", settings.max_body_bytes),)
@@ -69,6 +71,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._see_through_proxies(scope)
         limit = self._limit(scope["path"])
         exchange = _Exchange(scope, receive, send, limit=limit, patience=self._body_seconds, headers=self._headers)
         token = request_id.set(exchange.id)
@@ -84,6 +87,16 @@ class Edge:
         finally:
             exchange.log()
             request_id.reset(token)
+
+    def _see_through_proxies(self, scope: Scope) -> None:
+        """From here on, the client is who asked, not the proxy of ours that passed it on."""
+        peer = scope.get("client")
+        if peer is None or not self._proxies.trusts(peer[0]):
+            return
+        if (client := self._proxies.client(scope["headers"])) is not None:
+            scope["client"] = (client, 0)  # its port is not told
+        if (scheme := self._proxies.scheme(scope["headers"])) is not None:
+            scope["scheme"] = scheme
 
     def _limit(self, path: str) -> int:
         return next(limit for prefix, limit in self._body_limits if path.startswith(prefix))

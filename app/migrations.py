@@ -44,6 +44,10 @@ class Shipped:
         """
         return revision is None or (revision in self.known and revision != self.head)
 
+    def ahead(self, revision: str | None) -> bool:
+        """Whether a database is at a migration of a newer version."""
+        return revision is not None and revision not in self.known
+
 
 def shipped() -> Shipped:
     scripts = ScriptDirectory.from_config(_config(None))

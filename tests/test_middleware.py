@@ -40,6 +40,11 @@ async def text(request: Request) -> PlainTextResponse:
     return PlainTextResponse(request.state.request_id)
 
 
+@ROUTER.get("/seen")
+async def seen(request: Request) -> dict[str, Any]:
+    return {"client": request.client, "scheme": request.url.scheme}
+
+
 @ROUTER.get("/broken")
 async def broken() -> None:
     raise RuntimeError("canary")
@@ -87,8 +92,8 @@ def application(**settings: Any) -> FastAPI:
     return app
 
 
-def calling(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+def calling(app: FastAPI, *, peer: str = "127.0.0.1") -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(peer, 123)), base_url="http://test")
 
 
 @pytest.fixture
@@ -168,6 +173,34 @@ async def test_a_request_is_one_line_without_its_query(client: httpx.AsyncClient
     assert (entry["request_id"], entry["level"]) == ("r-1", "info")
     assert entry["duration_ms"] >= 0
     assert "canary" not in logs.getvalue()
+
+
+PROXIES = {"trusted_proxies": "172.16.0.0/12, ::1"}
+FORWARDED = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "X-Forwarded-Proto": "https"}
+
+
+@pytest.mark.parametrize("peer", ["172.16.3.98", "::1", "::ffff:172.16.3.98"])
+@pytest.mark.parametrize("told", [FORWARDED, FORWARDED | {"Fly-Client-IP": "203.0.113.7", "X-Forwarded-For": "x"}])
+async def test_behind_a_proxy_of_ours_the_client_is_whom_it_names(peer: str, told: dict[str, str], logs: Logs) -> None:
+    async with calling(application(**PROXIES), peer=peer) as client:
+        assert (await client.get("/seen", headers=told)).json() == {"client": ["203.0.113.7", 0], "scheme": "https"}
+    assert logs.entries[0]["client"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(("peer", "settings"), [("127.0.0.1", PROXIES), ("172.32.0.1", PROXIES), ("172.16.3.98", {})])
+async def test_from_anybody_else_the_same_headers_say_nothing(peer: str, settings: dict[str, Any], logs: Logs) -> None:
+    told = FORWARDED | {"Fly-Client-IP": "203.0.113.7", "X-Real-IP": "203.0.113.7", "Forwarded": "for=203.0.113.7"}
+    async with calling(application(**settings), peer=peer) as client:
+        assert (await client.get("/seen", headers=told)).json() == {"client": [peer, 123], "scheme": "http"}
+    assert logs.entries[0]["client"] == peer
+
+
+@pytest.mark.parametrize("value", ["", "unknown", "1.2.3.4:5:6", "\x00\xff", ", ,", "[" * 10_000])
+async def test_a_proxy_that_names_nobody_is_the_client_itself(value: str, logs: Logs) -> None:
+    told = [(name.encode(), value.encode("latin-1")) for name in ("Fly-Client-IP", "X-Forwarded-For")]
+    async with calling(application(**PROXIES), peer="::1") as client:
+        assert (await client.get("/seen", headers=told)).json() == {"client": ["::1", 123], "scheme": "http"}
+    assert [entry["level"] for entry in logs.entries] == ["info"]
 
 
 async def test_machines_that_ask_often_are_logged_at_debug(client: httpx.AsyncClient, logs: Logs) -> None:

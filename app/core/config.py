@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core.ollama_host import parse_ollama_host
+from app.core.proxies import Network, parse_network
+
 # What examples and templates say in place of a secret.
 PLACEHOLDERS = ("change", "your-", "your_", "placeholder", "replace", "insecure", "insert")
 
@@ -34,9 +37,15 @@ def _base_url(value: str) -> str:
     return value
 
 
+def _proxy(value: object) -> object:
+    return parse_network(value) if isinstance(value, str) else value
+
+
 # pydantic-settings would read a list as JSON (NoDecode); ours are comma-separated.
 Origin = Annotated[str, AfterValidator(_origin)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+OllamaHost = Annotated[str, AfterValidator(parse_ollama_host)]
+Proxy = Annotated[Network, BeforeValidator(_proxy)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -67,8 +76,14 @@ class ServerSettings(_Group):
     environment: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = []
+    trusted_proxies: Annotated[list[Proxy], NoDecode, BeforeValidator(_split)] = []
+    """Whose headers tell who a client is: the addresses and networks of the proxies in front of this server."""
     drain_seconds: Seconds = 20.0
     """How long running answers may go on after SIGTERM; the platform's kill timeout less ten seconds."""
+    metrics_token: SecretStr | None = None
+    """What `/metrics` asks for from elsewhere; from this machine it is open, without a token from nowhere else."""
+    watchdog_seconds: Seconds = 1.0
+    """How long the event loop may stand still before the log says where."""
 
 
 class StorageSettings(_Group):
@@ -95,10 +110,18 @@ class IdentitySettings(_Group):
 class ModelSettings(_Group):
     """The models and what they may take. A provider exists where its key does."""
 
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: BaseUrl | None = None
     openai_api_key: SecretStr | None = None
     openai_base_url: BaseUrl | None = None
     deepseek_api_key: SecretStr | None = None
     deepseek_base_url: BaseUrl | None = None
+    ollama_base_url: BaseUrl | None = None
+    ollama_discovery: bool = True
+    """Whether, without a base URL, an Ollama is looked for at `ollama_host` and used while it answers."""
+    ollama_host: OllamaHost = "http://127.0.0.1:11434"
+    ollama_context_tokens: int = Field(8192, ge=2048, le=10_485_760)
+    """What a local model's context may take: prompt and answer together."""
     default_model: str | None = None
     connect_timeout: Seconds = 5.0
     first_token_timeout: Seconds = 60.0
@@ -137,6 +160,15 @@ class Settings(ServerSettings, StorageSettings, IdentitySettings, ModelSettings,
             raise ValueError("SECRET_KEY must have at least 32 bytes; make one with: openssl rand -hex 32")
         if self.production and _is_placeholder(key):
             raise ValueError("SECRET_KEY is a placeholder; make one with: openssl rand -hex 32")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_a_weak_token(self) -> Self:
+        token = self.metrics_token.get_secret_value() if self.metrics_token else None
+        if self.production and token is not None and (len(token) < 16 or _is_placeholder(token)):
+            raise ValueError(
+                "METRICS_TOKEN is a placeholder or has fewer than 16 characters; make one with: openssl rand -hex 32"
+            )
         return self
 
     @model_validator(mode="after")

@@ -27,17 +27,19 @@ class TrustedProxies:
         """The client's address as a trusted proxy tells it; None where it does not.
 
         `Fly-Client-IP`, which Fly's proxy sets anew, else the last of `X-Forwarded-For` that is no proxy of ours:
-        each proxy appends whom it has heard from, so what stands before that one may be anybody's invention.
+        each proxy appends whom it has heard from, so what stands before that one may be anybody's invention. Nor does
+        anybody come from loopback by way of a proxy: what is open to this host alone would be open to all.
         """
         headers = list(headers)
         fly = _values(headers, b"fly-client-ip")
-        if len(fly) == 1 and (address := parse_address(fly[0])) is not None:
+        if len(fly) == 1 and (address := parse_address(fly[0])) is not None and not address.is_loopback:
             return str(address)
-        for hop in islice(reversed(",".join(_values(headers, b"x-forwarded-for")).split(",")), _MOST_HOPS):
+        hops = ",".join(_values(headers, b"x-forwarded-for")).split(",")
+        for hop in islice(filter(str.strip, reversed(hops)), _MOST_HOPS):
             if (address := parse_address(hop)) is None:
-                return None
+                break
             if not self._holds(address):
-                return str(address)
+                return None if address.is_loopback else str(address)
         return None
 
     def scheme(self, headers: RawHeaders) -> str | None:

@@ -82,3 +82,21 @@ def test_production_refuses_to_make_an_admin_with_a_placeholder(password: str) -
             first_admin_email="ada@example.com",
             first_admin_password=password,
         )
+
+
+@pytest.mark.parametrize("token", ["short", "your-metrics-token-here"])
+def test_production_refuses_a_metrics_token_that_can_be_guessed(token: str) -> None:
+    with pytest.raises(ValidationError, match="METRICS_TOKEN"):
+        _settings(environment="production", secret_key="5f" * 10 + "0c9a7be41d2388d6", metrics_token=token)
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    proxies = _settings(trusted_proxies="127.0.0.1, fd00::/8,").trusted_proxies
+
+    assert [str(each) for each in proxies] == ["127.0.0.1/32", "fd00::/8"]
+
+
+@pytest.mark.parametrize("proxies", ["*", "localhost", "127.0.0.1, 10.0.0.1/8"])
+def test_what_is_no_proxy_is_refused(proxies: str) -> None:
+    with pytest.raises(ValidationError, match=r"like 10\.0\.0\.7 or 172\.16\.0\.0/12"):
+        _settings(trusted_proxies=proxies)

@@ -1,0 +1,1 @@
+"""What a deployment is made of, read and built as its tools would."""
