@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
 
-.PHONY: help run test check migrate admin format lock clean
+.PHONY: help run test check bench migrate admin format lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ check: $(TEST_STAMP) ## Lint, formatting, types, the direction of imports, migra
 	@echo 'alembic check, on a throwaway database'
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export DATABASE_URL="sqlite:///$$folder/check.db" \
 		&& $(BIN)/alembic upgrade head && $(BIN)/alembic check
+
+bench: $(TEST_STAMP) ## Measure what the relay costs beside a bare relay and tutorial code; ARGS="--help" lists the options
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL to the newest schema
 	@$(BIN)/python -m app.cli migrate
