@@ -5,9 +5,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app import __version__
 from app.core.config import Settings
+from app.core.metrics import Metrics
 from app.core.secret_key import secret_key
 from app.core.security import Passwords, Tokens
+from app.core.watchdog import Watchdog
 from app.database import Database
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
@@ -37,6 +40,8 @@ class House:
     """All long-lived objects of one process, as `app.state.house`."""
 
     settings: Settings
+    metrics: Metrics
+    watchdog: Watchdog
     stream_limits: StreamLimits
     database: Database
     standing_database: Database
@@ -60,6 +65,7 @@ class House:
         """Begin to work. A server database that is away is waited for in the background; a file must be there."""
         await asyncio.to_thread(self.prices.load)
         await self.upkeep.open()
+        self.watchdog.start()
 
     async def close(self) -> None:
         """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
@@ -71,6 +77,7 @@ class House:
             last_first.push_async_callback(self.upkeep.close)
             last_first.push_async_callback(self.mirrors.close)
             last_first.push_async_callback(self.engine.drain, 0)
+            last_first.callback(self.watchdog.stop)
 
 
 def build(settings: Settings) -> House:
@@ -85,10 +92,12 @@ def build(settings: Settings) -> House:
     providers = configured_providers(settings)
     catalogue = Catalogue(providers, settings.default_model)
     prices = Prices(officially_priced(settings) & providers.keys())
-    endings = Endings(database)
+    metrics = Metrics(providers, __version__)
+    metrics.database_connections.set_function(lambda: database.connections_in_use)
+    endings = Endings(database, metrics)
     standing = _standing_database(database, settings)
     lease = Lease(standing)
-    checkpointer = Checkpointer(standing, settings.checkpoint_seconds)
+    checkpointer = Checkpointer(standing, settings.checkpoint_seconds, metrics)
     engine = Engine(
         logs=MemoryLogs(),
         lease=lease,
@@ -96,12 +105,15 @@ def build(settings: Settings) -> House:
         endings=endings,
         price=prices.cost,
         limits=_engine_limits(settings),
+        metrics=metrics,
     )
     mirrors = Mirrors(database)
     generations = GenerationService(database, engine, mirrors)
     accounts = Accounts(database, passwords, generations, settings)
     return House(
         settings=settings,
+        metrics=metrics,
+        watchdog=Watchdog(settings.watchdog_seconds, on_lag=metrics.loop_lag.observe, on_stall=metrics.loop_stalls.inc),
         stream_limits=StreamLimits(ping=settings.ping_seconds, stuck=settings.reader_timeout),
         database=database,
         standing_database=standing,

@@ -16,7 +16,7 @@ from app.bootstrap import House, build
 from app.core.config import Settings, StartRefused, read_settings
 from app.core.logging import configure_logging
 from app.middleware import middleware
-from app.routers import ai, auth, conversations, docs, health, users
+from app.routers import ai, auth, conversations, docs, health, metrics, users
 from app.server import listen, serve
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        openapi_tags=[{"name": name} for name in ("auth", "chat", "conversations", "users", "operations")],
         redirect_slashes=False,  # the redirect would go wherever the Host header says
         middleware=middleware(house.settings, problems.internal_error),
         responses=problems.RESPONSES,
@@ -44,8 +45,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.house = house
     problems.install(app)
-    for router in (docs.router, health.router, auth.router, users.router, ai.router, conversations.router):
-        app.include_router(router)
+    # Looked through in this order by each request.
+    for room in (ai, conversations, auth, users, health, metrics, docs):
+        app.include_router(room.router)
     return app
 
 

@@ -131,6 +131,7 @@ class Process(Client):
             "PORT": str(port),
             "DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url,
+            "OLLAMA_DISCOVERY": "false",  # a developer's own would disturb
             **environment,
         }
 

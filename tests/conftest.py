@@ -102,6 +102,8 @@ async def serve(database_url: str, upstream: Upstream, tmp_path: Path) -> AsyncI
                 "openai_api_key": "sk-loopback-key",
                 "openai_base_url": f"{upstream.url}/v1",
                 "default_model": "openai/echo",
+                "ollama_discovery": False,  # a developer's own would disturb
+                "watchdog_seconds": 60,  # fixtures hold this loop up: PostgreSQL starts
                 **settings,
             }
             return await stack.enter_async_context(Backend(Settings(_env_file=None, **values)))

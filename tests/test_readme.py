@@ -40,8 +40,8 @@ async def _bash(script: str) -> bytes:
 
 @needs_curl
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-async def test_the_commands_of_the_readme_register_stream_and_resume(readme: str, offline: Process) -> None:
-    ask, resume = (block.replace("http://localhost:8000", offline.url) for block in _shell(readme))
+async def test_the_commands_of_the_readme_register_stream_resume_and_measure(readme: str, offline: Process) -> None:
+    ask, resume, scrape = (block.replace("http://localhost:8000", offline.url) for block in _shell(readme))
     marked = "echo; echo ---; "
 
     output = await _bash(f"{ask}\n{marked}")
@@ -49,8 +49,10 @@ async def test_the_commands_of_the_readme_register_stream_and_resume(readme: str
     variables = "\n".join(line for line in ask.split("\n\n") if line.startswith("TOKEN="))
     resume = re.sub(r"GENERATION=\S+", f"GENERATION={asked.start['generation_id']}", resume)
     resumed = Stream.of(await _bash(f"{variables}\n{resume}"))
+    scraped = await _bash(scrape)
 
     assert asked.done["status"] == "complete"
     assert "OPENAI_API_KEY" in asked.text
     assert resumed.events[0].json["seq"] == 13
     assert [event.data for event in resumed.events] == [event.data for event in asked.events[12:]]
+    assert b'ai_generations_ended_total{code="none",provider="offline",status="complete"} 1.0' in scraped

@@ -1,1 +1,1 @@
-"""What every other room may use: configuration, errors, security, logging. It knows nothing of the app."""
+"""What every other room may use: configuration, errors, security, logging, metrics. It knows nothing of the app."""

@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,7 +24,7 @@ OURS = "app"
 CHATTY = ("aiohttp", "aiosqlite", "anthropic", "asyncio", "httpcore", "httpx", "httpx2", "openai", "sqlalchemy")
 # A field of an entry that `logging` itself sets, rather than the caller by `extra`.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
-_FRAMES = 50
+FRAMES = 50
 _CAUSES = 5
 
 
@@ -72,12 +72,16 @@ def describe(error: BaseException) -> Mapping[str, Any]:
     return _bare(first) | ({"causes": [_bare(cause) for cause in causes]} if causes else {})
 
 
+def stack_lines(frames: Sequence[traceback.FrameSummary]) -> list[str]:
+    """The innermost frames as `file:line function`: never a line of source, never the value of a variable."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-FRAMES:]]
+
+
 def _bare(error: BaseException) -> dict[str, Any]:
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     entry: dict[str, Any] = {"type": _type_name(error)}
     if isinstance(error, AppError):
         entry["code"] = error.code
-    entry["stack"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    entry["stack"] = stack_lines(traceback.extract_tb(error.__traceback__))
     return entry
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from decimal import Decimal
 
+from app.core.metrics import Metrics
 from app.domain.cards import ModelCard
 from app.domain.chat import Status
 from app.domain.events import Kind, Usage
@@ -30,13 +31,20 @@ class Attempts:
     """The upstream calls of one generation; `booked` holds one entry each, however it ended."""
 
     def __init__(
-        self, provider: Provider, card: ModelCard, request: ModelRequest, recorder: Recorder, log: EventLog
+        self,
+        provider: Provider,
+        card: ModelCard,
+        request: ModelRequest,
+        recorder: Recorder,
+        log: EventLog,
+        metrics: Metrics,
     ) -> None:
         self._provider = provider
         self._card = card
         self._request = request
         self._recorder = recorder
         self._log = log
+        self._metrics = metrics
         self._open = False
         self.booked: list[tuple[Usage, bool, str]] = []
 
@@ -80,11 +88,13 @@ class Attempts:
         self._open = True
         recorder = self._recorder
         recorder.begin_attempt()
+        pace = self._metrics.pace(self._provider.id)
         try:
             async with aclosing(self._provider.stream(self._request)) as batches:
                 async for batch in batches:
                     deadline.progress()
                     recorder.record(batch)
+                    pace.batch(visible=recorder.visible)
                     if recorder.finish is not None:
                         deadline.finishing()
         except GenerationFailure:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.core.errors import DatabaseUnavailable
+from app.core.metrics import Metrics
 from app.database import Database, Transaction
 from app.generation import codec
 from app.generation.run import Interrupt, Run
@@ -19,8 +20,9 @@ _SLOWEST = 5.0
 class Checkpointer:
     """One task a process. A tick also learns which runs this instance has lost, and which somebody asked to stop."""
 
-    def __init__(self, database: Database, seconds: float) -> None:
+    def __init__(self, database: Database, seconds: float, metrics: Metrics) -> None:
         self._database = database
+        self._metrics = metrics
         self._seconds = seconds
         self._runs: dict[str, Run] = {}
         self._ticking = asyncio.Lock()
@@ -59,11 +61,11 @@ class Checkpointer:
             if not runs:
                 return
             unsure, self._unsure = self._unsure, True
-            async with self._database.transaction() as tx:
-                saved = [
-                    await self._save(tx, owner_id, [run for run in runs if run.generation.owner_id == owner_id], unsure)
-                    for owner_id in {run.generation.owner_id for run in runs}
-                ]
+            with self._metrics.checkpoint.time():
+                async with self._database.transaction(durable=False) as tx:
+                    saved = [
+                        await self._save(tx, owner_id, theirs, unsure) for owner_id, theirs in _by_owner(runs).items()
+                    ]
             self._unsure = False
             for run, seq in (pair for part in saved for pair in part):
                 run.saved_seq = seq
@@ -87,3 +89,8 @@ class Checkpointer:
         if rows:
             tx.generations.add_checkpoints(rows)
         return saved
+
+
+def _by_owner(runs: Sequence[Run]) -> Mapping[str, Sequence[Run]]:
+    owners = {run.generation.owner_id for run in runs}
+    return {owner_id: [run for run in runs if run.generation.owner_id == owner_id] for owner_id in owners}

@@ -11,6 +11,8 @@ from app.domain.events import Kind, LogEvent
 
 _LONG = 1000  # events: a millisecond or two
 _LARGE = 16 * 1024  # bytes, compressed
+_SHORT = 2048  # bytes
+_ZLIB = b"\x78"  # how zlib begins, and no array in MessagePack
 _decoder = msgspec.msgpack.Decoder(list[LogEvent])
 
 
@@ -24,11 +26,13 @@ def unpack(batches: Iterable[bytes]) -> list[LogEvent]:
 
 
 def compress(events: Sequence[LogEvent]) -> bytes:
-    return zlib.compress(pack(events), 6)
+    """A whole log. A short one stays as it is: setting up a compressor takes longer than all the rest of its ending."""
+    packed = pack(events)
+    return packed if len(packed) < _SHORT else zlib.compress(packed, 1)
 
 
 def decompress(log: bytes) -> list[LogEvent]:
-    return unpack([zlib.decompress(log)])
+    return unpack([zlib.decompress(log) if log.startswith(_ZLIB) else log])
 
 
 async def compress_aside(events: Sequence[LogEvent]) -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from app.core.errors import DatabaseUnavailable
+from app.core.metrics import Metrics
 from app.database import Database
 from app.domain.chat import Bill, Failure, Generation, Status
 from app.domain.events import Kind, LogEvent, Usage
@@ -45,8 +46,9 @@ class _Saved(Enum):
 
 
 class Endings:
-    def __init__(self, database: Database, patience: float = PATIENCE) -> None:
+    def __init__(self, database: Database, metrics: Metrics, patience: float = PATIENCE) -> None:
         self._database = database
+        self._metrics = metrics
         self._patience = patience
 
     async def conclude(self, generation: Generation, log: EventLog, ending: Ending) -> None:
@@ -59,18 +61,19 @@ class Endings:
         saved = await self._save_patiently(generation, [*log.after(0), *events], ending, patience=self._patience)
         if saved is None:
             unsaved = replace(ending, status=Status.FAILED, failure=_UNSAVED)
-            _publish(log, _last_events(generation, log, unsaved))
+            self._say(generation, log, unsaved)
             await self._save_patiently(generation, log.after(0), unsaved, patience=None)
             return
         if saved is _Saved.TAKEN_OVER:
-            events = _last_events(generation, log, Ending(Status.FAILED, _LOST))
+            _publish(log, _last_events(generation, log, Ending(Status.FAILED, _LOST)))  # counted by who ended it
         elif saved is _Saved.DELETED:
-            events = _last_events(generation, log, Ending(Status.STOPPED))
-        _publish(log, events)
+            self._say(generation, log, Ending(Status.STOPPED, attempts=ending.attempts))
+        else:
+            self._say(generation, log, ending)
 
     def give_up(self, generation: Generation, log: EventLog, failure: Failure = _UNSAVED) -> None:
         """Tell the readers of a run whose ending cannot be saved; what is in the database is ended as lost, later."""
-        _publish(log, _last_events(generation, log, Ending(Status.FAILED, failure)))
+        self._say(generation, log, Ending(Status.FAILED, failure))
 
     async def end_lost(self, generation: Generation) -> None:
         """End what a dead instance left, with the text that its checkpoints hold and an estimate of what it used."""
@@ -84,7 +87,23 @@ class Endings:
         thought = codec.reasoning_text(events)
         ending = Ending(Status.FAILED, _LOST, attempts=[attempt], reasoning=[Reasoning(thought)] if thought else ())
         events += last_events(generation, len(events), Status.FAILED, failure=_LOST)
-        await self._save(generation, events, ending, estimated=True)
+        if await self._save(generation, events, ending, estimated=True) is _Saved.YES:
+            self._count(generation, ending)
+
+    def _say(self, generation: Generation, log: EventLog, ending: Ending) -> None:
+        """Publish an ending and count it, once."""
+        if not log.ended:
+            _publish(log, _last_events(generation, log, ending))
+            self._count(generation, ending)
+
+    def _count(self, generation: Generation, ending: Ending) -> None:
+        provider = generation.model.partition("/")[0]
+        self._metrics.ended(provider, ending.status.value, ending.failure.code.value if ending.failure else None)
+        for attempt in ending.attempts:
+            used = attempt.usage
+            self._metrics.attempt(
+                attempt.provider, attempt.outcome, input_tokens=used.input_tokens, output_tokens=used.output_tokens
+            )
 
     async def _save_patiently(
         self, generation: Generation, events: Sequence[LogEvent], ending: Ending, *, patience: float | None

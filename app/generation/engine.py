@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.errors import DatabaseUnavailable, Draining, TooManyGenerations
+from app.core.metrics import Metrics
 from app.generation.attempts import Price
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
@@ -54,6 +55,7 @@ class Engine:
         endings: Endings,
         price: Price,
         limits: EngineLimits,
+        metrics: Metrics,
     ) -> None:
         self._logs = logs
         self._lease = lease
@@ -61,11 +63,13 @@ class Engine:
         self._endings = endings
         self._price = price
         self._limits = limits
+        self._metrics = metrics
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._taken: Counter[str] = Counter()
         self.draining = False
         lease.on_lost = self._abandon
+        metrics.live_generations.set_function(lambda: len(self._runs))
 
     @property
     def instance_id(self) -> str:
@@ -98,7 +102,7 @@ class Engine:
         """Run a generation that is committed already, detached from whoever asked."""
         generation_id = assignment.generation.id
         log = self._logs.create(generation_id)
-        run = Run(assignment, log, self._limits.time, self._limits.max_answer_bytes, self._price)
+        run = Run(assignment, log, self._limits.time, self._limits.max_answer_bytes, self._price, self._metrics)
         self._runs[generation_id] = run
         self._checkpointer.join(run)
         self._tasks[generation_id] = asyncio.create_task(self._supervise(run, slot), name=f"run {generation_id}")
@@ -182,4 +186,5 @@ def _report(run: Run, ending: Ending) -> None:
     fields = {"generation_id": generation.id, "model": generation.model, "status": ending.status.value}
     if ending.failure is not None:
         fields["code"] = ending.failure.code.value
-    logger.info("generation ended", extra=fields)
+    # Each answer has its line as a request already; the metrics count endings.
+    logger.log(logging.INFO if ending.failure else logging.DEBUG, "generation ended", extra=fields)

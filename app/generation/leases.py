@@ -40,7 +40,7 @@ class Lease:
     async def acquire(self) -> None:
         """Register this instance, and stay registered from now on. Raises DatabaseUnavailable."""
         self._wanted = True
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(durable=False) as tx:
             if self._database.embedded:
                 await tx.instances.remove_all()
             await tx.instances.add(self.instance_id, GOOD_FOR)
@@ -62,7 +62,7 @@ class Lease:
         if not self._wanted:
             return
         self.held = self._wanted = False
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(durable=False) as tx:
             await tx.instances.remove(self.instance_id)
 
     async def _renew(self) -> None:
@@ -71,7 +71,7 @@ class Lease:
         if not self.held:
             await self.acquire()
             return
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(durable=False) as tx:
             renewed = await tx.instances.renew(self.instance_id, GOOD_FOR)
         if renewed:
             self._steady_since = self._steady_since or _now()

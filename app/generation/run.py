@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from app.core.metrics import Metrics
 from app.domain.cards import ModelCard
 from app.domain.chat import Bill, Failure, Generation, Status
 from app.domain.events import Kind
@@ -55,7 +56,15 @@ class Assignment:
 class Run:
     """Lives apart from any connection, in a detached task."""
 
-    def __init__(self, assignment: Assignment, log: EventLog, limits: TimeLimits, max_bytes: int, price: Price) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        log: EventLog,
+        limits: TimeLimits,
+        max_bytes: int,
+        price: Price,
+        metrics: Metrics,
+    ) -> None:
         self.generation = assignment.generation
         self.log = log
         self.saved_seq = 0
@@ -63,7 +72,9 @@ class Run:
         self._limits = limits
         self._price = price
         self._recorder = Recorder(log, max_bytes)
-        self._attempts = Attempts(assignment.provider, assignment.card, assignment.request, self._recorder, log)
+        self._attempts = Attempts(
+            assignment.provider, assignment.card, assignment.request, self._recorder, log, metrics
+        )
         self._interrupted: Interrupt | None = None
         self._relay: asyncio.Task[None] | None = None
         log.append(Kind.START, start_payload(self.generation))

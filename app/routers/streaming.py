@@ -47,6 +47,7 @@ def event_stream(
         after=after,
         headers={"X-Conversation-ID": generation.conversation_id, "X-Generation-ID": generation.id},
         limits=house.stream_limits,
+        metrics=house.metrics,
     )
 
 

@@ -19,6 +19,7 @@ SECRET = "the secret of Alice"
 OPEN = {
     "GET /health",
     "GET /ready",
+    "GET /metrics",  # from this machine, as here
     "POST /auth/register",
     "POST /auth/login",
     "POST /auth/refresh",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
+from app.core.metrics import Metrics
 from app.database import Database
 from app.domain.cards import ModelCard
 from app.domain.chat import Generation, Turn
@@ -38,8 +39,13 @@ async def lease(database: Database) -> Lease:
 
 
 @pytest.fixture
-def endings(database: Database) -> Endings:
-    return Endings(database)
+def metrics() -> Metrics:
+    return Metrics(["openai", "offline"], "0")
+
+
+@pytest.fixture
+def endings(database: Database, metrics: Metrics) -> Endings:
+    return Endings(database, metrics)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from app.core.metrics import Metrics
 from app.database import Database
 from app.domain.chat import Bill, Failure, Generation, Message, Status
 from app.domain.events import Usage
@@ -14,6 +15,7 @@ from app.generation.log import EventLog
 from app.generation.mirror import Mirrors
 from tests.chat.ledger import booked
 from tests.generation.conftest import Post, written
+from tests.scrape import Scrape
 
 COMPLETE = Ending(
     Status.COMPLETE,
@@ -67,12 +69,12 @@ async def test_an_ending_whose_commit_nobody_heard_of_is_not_ended_again(
 
 
 async def test_when_patience_runs_out_the_database_says_what_readers_were_told(
-    database_kind: str, database: Database, post: Post
+    database_kind: str, database: Database, metrics: Metrics, post: Post
 ) -> None:
     generation = await post()
     log = written(generation, "Hello")
 
-    await Endings(database, patience=0).conclude(generation, log, COMPLETE)
+    await Endings(database, metrics, patience=0).conclude(generation, log, COMPLETE)
 
     row, message, packed = await _stored(database, generation)
     assert packed is not None
@@ -83,13 +85,13 @@ async def test_when_patience_runs_out_the_database_says_what_readers_were_told(
 
 
 async def test_a_commit_that_went_through_after_all_is_brought_in_line_with_what_readers_were_told(
-    database_kind: str, database: Database, endings: Endings, post: Post
+    database_kind: str, database: Database, endings: Endings, metrics: Metrics, post: Post
 ) -> None:
     generation = await post()
     await endings.conclude(generation, written(generation, "Hello"), COMPLETE)
     log = written(generation, "Hello")
 
-    await Endings(database, patience=0).conclude(generation, log, COMPLETE)
+    await Endings(database, metrics, patience=0).conclude(generation, log, COMPLETE)
 
     row, _, packed = await _stored(database, generation)
     assert packed is not None
@@ -150,6 +152,34 @@ async def test_an_ending_is_told_once_whoever_tells_it(endings: Endings, post: P
     await endings.conclude(generation, log, COMPLETE)
 
     assert list(log.after(0)) == told
+
+
+async def test_a_run_that_another_instance_ended_is_counted_there_and_only_there(
+    database: Database, endings: Endings, metrics: Metrics, post: Post
+) -> None:
+    elsewhere = Metrics(["openai"], "0")
+    generation = await post("Hel")
+
+    await Endings(database, elsewhere).end_lost(generation)
+    await endings.conclude(generation, written(generation, "Hel", "lo"), COMPLETE)
+    await endings.end_lost(generation)
+
+    there = Scrape.straight(elsewhere)
+    assert there.value("ai_generations_ended_total", provider="openai", status="failed", code="instance_lost") == 1
+    assert there.value("ai_upstream_attempts_total", provider="openai", outcome="instance_lost") == 1
+    assert Scrape.straight(metrics).value("ai_generations_ended_total") == 0
+
+
+async def test_an_ending_is_counted_once_whoever_tells_it(endings: Endings, metrics: Metrics, post: Post) -> None:
+    generation = await post()
+    log = written(generation, "Hello")
+
+    endings.give_up(generation, log)
+    await endings.conclude(generation, log, COMPLETE)
+
+    counted = Scrape.straight(metrics)
+    assert counted.value("ai_generations_ended_total", status="failed", code="internal") == 1
+    assert counted.value("ai_generations_ended_total") == 1
 
 
 async def test_a_mirror_of_a_deleted_generation_ends_with_done(

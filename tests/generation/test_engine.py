@@ -3,6 +3,7 @@
 import asyncio
 from decimal import Decimal
 
+from app.core.metrics import Metrics
 from app.database import Database
 from app.domain.cards import ModelCard
 from app.domain.events import Kind, Usage
@@ -26,13 +27,19 @@ def _broken(card: ModelCard, usage: Usage) -> Decimal:
 
 
 async def test_readers_are_told_and_nothing_of_it_is_saved_as_if_it_went_on(
-    database: Database, endings: Endings, lease: Lease, post: Post
+    database: Database, endings: Endings, lease: Lease, metrics: Metrics, post: Post
 ) -> None:
     generation = await post()
-    checkpointer = Checkpointer(database, 1.0)
+    checkpointer = Checkpointer(database, 1.0, metrics)
     limits = EngineLimits(TimeLimits(), max_answer_bytes=100_000, concurrent=1, concurrent_per_user=1)
     engine = Engine(
-        logs=MemoryLogs(), lease=lease, checkpointer=checkpointer, endings=endings, price=_broken, limits=limits
+        logs=MemoryLogs(),
+        lease=lease,
+        checkpointer=checkpointer,
+        endings=endings,
+        price=_broken,
+        limits=limits,
+        metrics=metrics,
     )
     card = shipped.card("offline", "responder")
     request = ModelRequest(card, [ModelMessage("user", "Hello")], None, max_tokens=100, temperature=None)

@@ -29,6 +29,7 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[FastAPI]:
         "database_url": f"sqlite+aiosqlite:///{folder}/app.db",
         "data_dir": folder,
         "first_admin_password": ADMIN["password"],
+        "watchdog_seconds": 60,  # fixtures of other tests hold this loop up
     }
     app = create_app(Settings(_env_file=None, **(values | settings)))
     house: House = app.state.house

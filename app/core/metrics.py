@@ -1,0 +1,93 @@
+"""What this process counts and measures, in a registry of its own that Prometheus reads."""
+
+import platform
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+
+from app.core.pace import Pace, Tallies
+
+_FIRST_TOKEN = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
+_SAVING = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_LAG = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_OTHER = "other"
+
+
+class Metrics:
+    """The values of labels are a closed list: providers that are configured, and words of our own.
+
+    Never a model's name or anything else that a user or a vendor writes. What changes on the hot path is in `Pace`.
+    """
+
+    def __init__(self, providers: Iterable[str], version: str) -> None:
+        self._providers = frozenset(providers)
+        registry = self._registry = CollectorRegistry()
+        self.open_streams = Gauge("ai_open_streams", "Event streams that are being sent.", registry=registry)
+        self.live_generations = Gauge("ai_live_generations", "Generations that run here.", registry=registry)
+        self.database_connections = Gauge(
+            "ai_database_connections_in_use", "Connections that are taken from the pool.", registry=registry
+        )
+        self.checkpoint = Histogram(
+            "ai_checkpoint_seconds", "To save what live generations gained.", registry=registry, buckets=_SAVING
+        )
+        self.loop_lag = Histogram(
+            "ai_event_loop_lag_seconds", "How late the heartbeat ran.", registry=registry, buckets=_LAG
+        )
+        self.loop_stalls = Counter(
+            "ai_event_loop_stalls", "Times the event loop stood for WATCHDOG_SECONDS.", registry=registry
+        )
+        self._ended = Counter(
+            "ai_generations_ended", "Generations by how they ended.", ("provider", "status", "code"), registry=registry
+        )
+        self._attempts = Counter(
+            "ai_upstream_attempts", "Calls of a model by how they ended.", ("provider", "outcome"), registry=registry
+        )
+        self._tokens = Counter("ai_tokens", "Tokens, as booked.", ("provider", "direction"), registry=registry)
+        self._first_token = Histogram(
+            "ai_first_token_seconds",
+            "From the start of a call to the first token.",
+            ("provider",),
+            registry=registry,
+            buckets=_FIRST_TOKEN,
+        )
+        self._gaps = Tallies("ai_chunk_gap_seconds", "Between chunks of an answer as they arrived.")
+        registry.register(self._gaps)
+        ProcessCollector(registry=registry)
+        Info("ai_build", "What runs here.", registry=registry).info(
+            {"version": version, "python": platform.python_version()}
+        )
+        self._begin_at_zero()
+
+    def pace(self, provider: str) -> Pace:
+        """The clock of a call that begins now."""
+        label = self._label(provider)
+        return Pace(self._first_token.labels(label), self._gaps.of(label))
+
+    def attempt(self, provider: str, outcome: str, *, input_tokens: int, output_tokens: int) -> None:
+        """A call of a model has ended and is booked."""
+        label = self._label(provider)
+        self._attempts.labels(label, outcome).inc()
+        self._tokens.labels(label, "input").inc(input_tokens)
+        self._tokens.labels(label, "output").inc(output_tokens)
+
+    def ended(self, provider: str, status: str, code: str | None) -> None:
+        """A generation has ended; `code` when it failed."""
+        self._ended.labels(self._label(provider), status, code or "none").inc()
+
+    def exposition(self) -> bytes:
+        """All of it in Prometheus' text format 0.0.4, the one that every reader takes."""
+        return generate_latest(self._registry)
+
+    def _label(self, provider: str) -> str:
+        # Rows in the database may name a provider that is configured no more.
+        return provider if provider in self._providers else _OTHER
+
+    def _begin_at_zero(self) -> None:
+        """A series that is born with its first count hides that count from `rate()`."""
+        for provider in self._providers:
+            self._first_token.labels(provider)
+            self._gaps.of(provider)
+            self._tokens.labels(provider, "input")
+            self._tokens.labels(provider, "output")
+            self._attempts.labels(provider, "complete")
+            self._ended.labels(provider, "complete", "none")
