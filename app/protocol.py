@@ -3,12 +3,12 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import httptools
 import uuid_utils
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.middleware import ALWAYS
 
@@ -38,6 +38,8 @@ class Protocol(HttpToolsProtocol):
     _begun = False
     _going_on = False
     _deadline: asyncio.TimerHandle | None = None
+    _pipes: "Sequence[_Pipe]" = ()
+    """Of the request that is answered, and of those that were sent ahead of its answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -47,6 +49,11 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
         super().connection_lost(exc)
+        self._tell_pipes()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._tell_pipes()
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -73,8 +80,6 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._head = 0
         self._begun = True
-        # For a response whose reader is stuck: closing would wait for the reader to take what is buffered.
-        self.scope["extensions"] = {"app.abort": {"abort": self.transport.abort}}
 
     def on_url(self, url: bytes) -> None:
         self._silent = 0
@@ -94,6 +99,9 @@ class Protocol(HttpToolsProtocol):
             self._begun = False
             self._forget_deadline()
             super().on_headers_complete()
+            pipe = _Pipe(self.cycle)
+            self._pipes = [*self._pipes, pipe] if self.pipeline else [pipe]
+            self.scope["extensions"] = {"app.pipe": {"pipe": pipe}}
 
     def on_body(self, body: bytes) -> None:
         self._silent = 0
@@ -103,6 +111,10 @@ class Protocol(HttpToolsProtocol):
         self._silent = 0
         if not self.parser.should_upgrade():  # else the parser has not looked for a body yet
             super().on_message_complete()
+
+    def _tell_pipes(self) -> None:
+        for pipe in self._pipes:
+            pipe.on_change()
 
     def _feed(self, data: memoryview) -> None:
         while data:
@@ -179,3 +191,28 @@ class Protocol(HttpToolsProtocol):
             (b"connection", b"close"),
         )
         return b"".join((STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n", body))
+
+
+class _Pipe:
+    """The connection as a streaming response has it (`app.wire.pipes.Pipe`), between its head and its end."""
+
+    __slots__ = ("_cycle", "on_change")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self.on_change: Callable[[], None] = lambda: None
+
+    @property
+    def paused(self) -> bool:
+        return self._cycle.flow.write_paused
+
+    @property
+    def gone(self) -> bool:
+        return self._cycle.disconnected or self._cycle.transport.is_closing()
+
+    def write(self, body: bytes) -> None:
+        self._cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+
+    def abort(self) -> None:
+        """At once: closing would wait for the reader to take what is buffered."""
+        self._cycle.transport.abort()

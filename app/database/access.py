@@ -98,13 +98,21 @@ class Database:
     def connections_in_use(self) -> int:
         return self._store.in_use
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that may write."""
-        return self._unit(write=True)
+    def transaction(self, *, durable: bool = True) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that may write. What it wrote survives a crash of this process from its end on.
+
+        It survives a loss of power, too; from `settle` on where it is not to be `durable` at once.
+        """
+        return self._unit(write=True, durable=durable)
+
+    async def settle(self) -> None:
+        """Wait until all that was committed survives a loss of power."""
+        async with _named_trouble():
+            await self._store.settle()
 
     def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that only reads."""
-        return self._unit(write=False)
+        return self._unit(write=False, durable=False)
 
     async def revision(self) -> str | None:
         """The migration that the schema is at; None for an empty database."""
@@ -115,8 +123,8 @@ class Database:
         await self._store.close()
 
     @asynccontextmanager
-    async def _unit(self, *, write: bool) -> AsyncIterator[Transaction]:
-        async with _named_trouble(), self._store.unit(write=write) as unit:
+    async def _unit(self, *, write: bool, durable: bool) -> AsyncIterator[Transaction]:
+        async with _named_trouble(), self._store.unit(write=write, durable=durable) as unit:
             yield Transaction(unit)
 
 

@@ -26,12 +26,15 @@ class ServerStore:
         return pool.checkedout() if isinstance(pool, AsyncAdaptedQueuePool) else 0
 
     @asynccontextmanager
-    async def unit(self, *, write: bool) -> AsyncIterator[Unit]:
+    async def unit(self, *, write: bool, durable: bool) -> AsyncIterator[Unit]:  # the server syncs as it is set up
         async with self._connected() as connection, connection.begin():
             unit = Unit(connection.run_sync)
             yield unit
             if write:
                 await connection.run_sync(unit.rest())
+
+    async def settle(self) -> None:
+        """The server has seen to it at each commit."""
 
     async def inspect(self, look: Callable[[Connection], T]) -> T:
         async with self._connected() as connection, connection.begin():

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.core.config import StorageSettings
+from app.database.durability import WriteAheadLog
 from app.database.unit import Unit
 
 T = TypeVar("T")
@@ -36,25 +38,32 @@ class SqliteStore:
         self._writer = _Turns([_Thread(_engine(url, patience, "BEGIN IMMEDIATE"))], patience)
         reading = _engine(url, patience, "BEGIN")
         self._readers = _Turns([_Thread(reading) for _ in range(_READERS)], settings.database_pool_timeout)
+        self._log = WriteAheadLog(Path(url.database)) if url.database not in (None, "", ":memory:") else None
 
     @property
     def in_use(self) -> int:
         return self._writer.lent + self._readers.lent
 
     @asynccontextmanager
-    async def unit(self, *, write: bool) -> AsyncIterator[Unit]:
+    async def unit(self, *, write: bool, durable: bool) -> AsyncIterator[Unit]:
         async with (self._writer if write else self._readers).turn() as thread:
             unit = Unit(thread.carry)
+            ended = False
             try:
                 yield unit
                 if write:
                     await thread.carry(_committing(unit.rest()))
-                    return
-            except BaseException:
-                thread.send(_rollback)
-                raise
-            # Nobody waits for it: what comes next on this connection comes after it.
-            thread.send(_rollback)
+                    ended = True
+            finally:
+                if not ended:
+                    # Nobody waits for it: what comes next on this connection comes after it.
+                    thread.send(_rollback)
+        if write and durable:
+            await self.settle()
+
+    async def settle(self) -> None:
+        if self._log is not None:
+            await self._log.settle()
 
     async def inspect(self, look: Callable[[Connection], T]) -> T:
         async with self._readers.turn() as thread:
@@ -64,6 +73,8 @@ class SqliteStore:
                 thread.send(_rollback)
 
     async def close(self) -> None:
+        if self._log is not None:
+            await self._log.close()
         for turns in (self._writer, self._readers):
             await turns.close()
 
@@ -188,8 +199,10 @@ def _engine(url: URL, patience: float, begin: str) -> Engine:
         # The driver would begin by itself, and only at the first write.
         cast(Any, connection).isolation_level = None
         cursor = connection.cursor()
-        busy_ms = int(patience * 1000)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={busy_ms}"):
+        cursor.execute("PRAGMA journal_mode=WAL")
+        has_log = cursor.fetchone() == ("wal",)
+        synchronous = "NORMAL" if has_log else "FULL"  # see WriteAheadLog
+        for pragma in (f"synchronous={synchronous}", "foreign_keys=ON", f"busy_timeout={int(patience * 1000)}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

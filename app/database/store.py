@@ -17,11 +17,15 @@ class Store(Protocol):
         """How many connections are taken."""
         ...
 
-    def unit(self, *, write: bool) -> AbstractAsyncContextManager[Unit]:
+    def unit(self, *, write: bool, durable: bool) -> AbstractAsyncContextManager[Unit]:
         """A transaction: committed when the block ends, rolled back when it raises.
 
-        Waiting for a connection is bounded. Raises what SQLAlchemy raises, and TimeoutError.
+        Waiting for a connection is bounded. Raises what SQLAlchemy raises, TimeoutError and OSError.
         """
+        ...
+
+    async def settle(self) -> None:
+        """Wait until all that was committed survives a loss of power."""
         ...
 
     async def inspect(self, look: Callable[[Connection], T]) -> T:

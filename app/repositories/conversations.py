@@ -1,6 +1,6 @@
 """Conversations, each its owner's alone."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import RowMapping, bindparam, delete, func, insert, or_, select, update
 
@@ -62,7 +62,17 @@ class ConversationRepository(Repository):
             updated_at=moment,
         )
         # It conflicts when the account was deleted while this request was on its way.
-        self._connection.later(_ADD, asdict(conversation), conflict=Unauthenticated)
+        values = {
+            "id": conversation.id,
+            "user_id": user_id,
+            "title": title,
+            "model": model,
+            "model_given": model_given,
+            "system_prompt": system_prompt,
+            "created_at": moment,
+            "updated_at": moment,
+        }
+        self._connection.later(_ADD, values, conflict=Unauthenticated)
         return conversation
 
     async def get(self, user_id: str, conversation_id: str) -> Conversation | None:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from app.core.errors import ConversationBusy, Invalid, MessageTooLong, NotFound
+from app.core.errors import ConversationBusy, DatabaseUnavailable, Invalid, MessageTooLong, NotFound
 from app.database import Database
 from app.domain.cards import ModelCard
 from app.domain.chat import Conversation, Generation, Turn
@@ -113,13 +113,23 @@ class ChatService:
         provider = self._catalogue.provider(card)
         slot = self._engine.admit(user_id)
         try:
-            async with self._database.transaction() as tx:
+            async with self._database.transaction(durable=False) as tx:
                 post = await acknowledge(tx, user_id, turn, card, key, owner_id=self._engine.instance_id)
                 assignment = Assignment(post.generation, card, provider, _request(turn, card, post))
             # Nothing that could fail may stand here: the post is committed.
-            return Started(post.generation, self._engine.start(assignment, slot))
+            started = Started(post.generation, self._engine.start(assignment, slot))
         except BaseException:
             slot.release()
+            raise
+        await self._settle(started.generation.id)
+        return started
+
+    async def _settle(self, generation_id: str) -> None:
+        """Nothing is acknowledged before it is on the disk; the model need not wait for that."""
+        try:
+            await self._database.settle()
+        except DatabaseUnavailable:
+            await self._engine.stop(generation_id)
             raise
 
 

@@ -1,14 +1,16 @@
-"""The one streaming response: it reads a log and sends frames, and holds nothing else."""
+"""The one streaming response: it reads a log and writes frames, and holds nothing else."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.core.metrics import Metrics
 from app.domain.events import LogEvent
 from app.generation.log import EventLog
+from app.wire.pipes import Pipe, pipe_of
 
 Encoder = Callable[[LogEvent], bytes]
 
@@ -23,7 +25,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """Seconds of silence before a ping, and seconds that one send may take before its reader is dropped."""
+    """Seconds of silence before a ping, and seconds that a reader may take nothing before it is dropped."""
 
     ping: float = 15.0
     stuck: float = 30.0
@@ -32,133 +34,145 @@ class StreamLimits:
 class EventStreamResponse(Response):
     """Sends a log from after `after` to its end, live.
 
-    A reader that leaves ends only its own reading. One that takes nothing for `limits.stuck` is dropped: its
-    connection is aborted where the server lets us, so that its buffers go too.
+    A reader that leaves ends only its own reading. One that takes nothing for `limits.stuck` is dropped: its connection
+    is cut, so that its buffers go too.
     """
 
     def __init__(
-        self, log: EventLog, encode: Encoder, *, after: int, headers: Mapping[str, str], limits: StreamLimits
+        self,
+        log: EventLog,
+        encode: Encoder,
+        *,
+        after: int,
+        headers: Mapping[str, str],
+        limits: StreamLimits,
+        metrics: Metrics,
     ) -> None:
         super().__init__(status_code=200, headers={**_HEADERS, **headers})
         del self.headers["content-length"]
         self._log = log
         self._encode = encode
-        self._seq = after
+        self._after = after
         self._limits = limits
+        self._open_streams = metrics.open_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a response is sent by a task")
-        woken = asyncio.Event()
-        watch = _Watch(receive, woken, task, self._limits)
-        self._log.listen(woken.set)
+        self._open_streams.inc()
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._relay(send, woken, watch)
-        except asyncio.CancelledError:
-            if not watch.stuck:
-                raise
-            task.uncancel()
-            if server := scope.get("extensions", {}).get("app.abort"):
-                server["abort"]()
-                await asyncio.sleep(0)  # so that the server knows it for a client that left
+            async with pipe_of(scope, receive, send) as pipe:
+                reading = _Reading(self._log, self._encode, self._after, pipe, self._limits)
+                try:
+                    await reading.finished
+                finally:
+                    reading.close()
+            if not pipe.gone:
+                await send({"type": "http.response.body", "body": reading.rest, "more_body": False})
         finally:
-            self._log.unlisten(woken.set)
-            watch.close()
-
-    async def _relay(self, send: Send, woken: asyncio.Event, watch: "_Watch") -> None:
-        while not watch.gone:
-            woken.clear()
-            ended = self._log.ended
-            events = self._log.after(self._seq)
-            for body in _bodies(events, self._encode):
-                if watch.gone:
-                    return
-                await watch.sending(send({"type": "http.response.body", "body": body, "more_body": True}))
-            self._seq += len(events)
-            if ended:
-                await watch.sending(send({"type": "http.response.body", "body": b"", "more_body": False}))
-                return
-            if watch.ping_due:
-                await watch.sending(send({"type": "http.response.body", "body": _PING, "more_body": True}))
-            await woken.wait()
+            self._open_streams.dec()
 
 
-class _Watch:
-    """Watches one reader: has it left, is it time for a ping, does a send get stuck. One timer serves all."""
+class _Reading:
+    """One reader's way through a log. Whoever appends writes to the reader too: no task has to wake for each chunk.
+
+    `finished` is done when the log has ended and all but `rest` is written, or when the reader has gone.
+    """
 
     __slots__ = (
-        "_last",
+        "_encode",
         "_limits",
+        "_log",
         "_loop",
-        "_receiver",
-        "_sending_since",
-        "_task",
+        "_moved",
+        "_pipe",
+        "_seq",
         "_timer",
-        "_woken",
-        "gone",
-        "ping_due",
-        "stuck",
+        "finished",
+        "rest",
     )
 
-    def __init__(
-        self, receive: Receive, woken: asyncio.Event, task: "asyncio.Task[None]", limits: StreamLimits
-    ) -> None:
+    def __init__(self, log: EventLog, encode: Encoder, after: int, pipe: Pipe, limits: StreamLimits) -> None:
         self._loop = asyncio.get_running_loop()
-        self._woken = woken
-        self._task = task
+        self._log = log
+        self._encode = encode
+        self._seq = after
+        self._pipe = pipe
         self._limits = limits
-        self._last = self._loop.time()
-        self._sending_since: float | None = None
+        self._moved = self._loop.time()
+        """When something was written last, or the reader was seen to take something."""
         self._timer = self._loop.call_later(min(limits.ping, limits.stuck), self._tick)
-        self._receiver = asyncio.create_task(self._receive(receive))
-        self.gone = False
-        self.ping_due = False
-        self.stuck = False
-
-    async def sending(self, sent: Awaitable[None]) -> None:
-        self._sending_since = self._loop.time()
-        await sent
-        self._last, self._sending_since, self.ping_due = self._loop.time(), None, False
+        self.finished: asyncio.Future[None] = self._loop.create_future()
+        self.rest = b""
+        log.listen(self._write)
+        pipe.on_change = self._change
+        self._write()
 
     def close(self) -> None:
+        self._log.unlisten(self._write)
         self._timer.cancel()
-        self._receiver.cancel()
 
-    async def _receive(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self.gone = True
-        self._woken.set()
+    def _change(self) -> None:
+        if self._pipe.gone:
+            self._finish()
+        else:
+            self._moved = self._loop.time()
+            self._write()
+
+    def _write(self) -> None:
+        """Write what is new, as far as the reader takes it."""
+        pipe = self._pipe
+        if self.finished.done() or pipe.gone:
+            self._finish()
+            return
+        if pipe.paused:
+            return
+        ended, last = self._log.ended, self._log.last_seq
+        for body, seq in _bodies(self._log.after(self._seq), self._encode):
+            if ended and seq == last:
+                self.rest = body  # goes out together with the end of the response
+                break
+            pipe.write(body)
+            self._moved = self._loop.time()
+            self._seq = seq
+            if pipe.paused:
+                return
+        if ended:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self.finished.done():
+            self.finished.set_result(None)
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        if self._sending_since is not None:
-            due = self._sending_since + self._limits.stuck
-            if now >= due:
-                self.stuck = True
-                self._task.cancel()
-                return
+        """Ping a reader that waits; drop one that does not read. One timer serves both."""
+        if self.finished.done():
+            return
+        now, limits = self._loop.time(), self._limits
+        due = self._moved + (limits.stuck if self._pipe.paused else limits.ping)
+        if now < due:
+            self._timer = self._loop.call_at(due, self._tick)
+        elif self._pipe.paused:
+            self._pipe.abort()
         else:
-            due = self._last + self._limits.ping
-            if now >= due:
-                self.ping_due = True
-                self._woken.set()
-                due = now + min(self._limits.ping, self._limits.stuck)
-        self._timer = self._loop.call_at(due, self._tick)
+            self._pipe.write(_PING)
+            self._moved = now
+            self._timer = self._loop.call_at(now + min(limits.ping, limits.stuck), self._tick)
 
 
-def _bodies(events: Sequence[LogEvent], encode: Encoder) -> Iterator[bytes]:
-    """Frames joined to sends of whole blocks, so that a client that keeps no buffer is not given half of one."""
+def _bodies(events: Sequence[LogEvent], encode: Encoder) -> Iterator[tuple[bytes, int]]:
+    """Frames joined to sends of whole blocks, so that a client that keeps no buffer is not given half of one.
+
+    Each comes with the number of its last event.
+    """
     parts: list[bytes] = []
-    size = 0
+    size = seq = 0
     for event in events:
         frame = encode(event)
         if parts and size + len(frame) > SEND_BYTES:
-            yield b"".join(parts)
+            yield b"".join(parts), seq
             parts, size = [], 0
         parts.append(frame)
         size += len(frame)
+        seq = event.seq
     if parts:
-        yield b"".join(parts)
+        yield b"".join(parts), seq
