@@ -1,4 +1,4 @@
-"""The models that can be named: each provider's own list, kept for a while, with the shipped facts beside it."""
+"""The models that can be named, and which one a name means."""
 
 import asyncio
 import time
@@ -7,12 +7,10 @@ from contextlib import AsyncExitStack
 
 from app.core.errors import UnknownModel
 from app.domain.cards import ModelCard
-from app.domain.failures import GenerationFailure
 from app.domain.providers import Provider
 from app.providers import shipped
+from app.providers.listings import Listing
 
-FRESH_SECONDS = 600.0
-RETRY_SECONDS = 60.0
 FETCH_SECONDS = 5.0
 MAX_NAME_CHARS = 200
 
@@ -21,7 +19,9 @@ class Catalogue:
     """Owns the providers and finds the model that a name means.
 
     A name is `provider/id` where the part before the first slash is a provider, else an id, looked for in the order of
-    `shipped.ORDER`. `clock` counts seconds; `fetch_seconds` bounds one call of a provider's list.
+    `shipped.ORDER`. A provider that is `Discovered` is one while its server answers, and that is asked only where no
+    other has the model. `clock` counts seconds; `fetch_seconds` bounds one call of a provider's list, and how long any
+    caller waits for lists.
     """
 
     def __init__(
@@ -34,13 +34,14 @@ class Catalogue:
     ) -> None:
         names = [name for name in shipped.ORDER if name in providers]
         names += [name for name in providers if name not in shipped.ORDER]
-        self._providers = {name: providers[name] for name in names}
-        self._lists = {name: _Listing(it, clock, fetch_seconds) for name, it in self._providers.items()}
+        self._listings = {name: Listing(providers[name], clock=clock, fetch_seconds=fetch_seconds) for name in names}
         self._default = default_model
+        self._fetch_seconds = fetch_seconds
 
     async def models(self) -> Sequence[ModelCard]:
         """Every listed model of every provider; from the shipped table where a provider does not answer."""
-        lists = await asyncio.gather(*(listing.cards() for listing in self._lists.values()))
+        until = self._until()
+        lists = await asyncio.gather(*(listing.cards(until) for listing in self._listings.values()))
         return [card for cards in lists for card in cards]
 
     async def resolve(self, name: str | None) -> ModelCard:
@@ -49,64 +50,73 @@ class Catalogue:
             return await self.default()
         if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
             raise UnknownModel
-        provider, _, model = name.partition("/")
-        if provider in self._providers and model:
-            return shipped.card(provider, model)
-        for provider in self._providers:
-            if shipped.knows(provider, name):
-                return shipped.card(provider, name)
-        for card in await self.models():
-            if card.id == name:
-                return card
-        raise UnknownModel
+        until = self._until()
+        card = await self._exact(name, until) or self._shipped(name) or await self._listed(name, until)
+        if card is None:
+            raise UnknownModel
+        return card
 
     async def default(self) -> ModelCard:
-        """DEFAULT_MODEL, else the shipped default of the first provider that is configured. Raises UnknownModel."""
+        """DEFAULT_MODEL, else the default of the first provider that is there. Raises UnknownModel.
+
+        A provider's default is the shipped one, and a local server's the first of its list.
+        """
         if self._default:
             try:
                 return await self.resolve(self._default)
             except UnknownModel as error:
                 raise UnknownModel("No configured provider has the model that DEFAULT_MODEL names.") from error
-        for provider in self._providers:
+        until = self._until()
+        for provider, listing in self._listings.items():
             if model := shipped.DEFAULTS.get(provider):
-                return shipped.card(provider, model)
+                return listing.known(model) or shipped.card(provider, model)
+            if listing.local and (cards := await listing.cards(until)):
+                return cards[0]
         raise UnknownModel
 
     def provider(self, card: ModelCard) -> Provider:
-        return self._providers[card.provider]
+        return self._listings[card.provider].provider
 
     async def aclose(self) -> None:
         async with AsyncExitStack() as stack:
-            for provider in self._providers.values():
-                stack.push_async_callback(provider.aclose)
+            for listing in self._listings.values():
+                stack.push_async_callback(listing.aclose)
+
+    def _until(self) -> float:
+        return asyncio.get_running_loop().time() + self._fetch_seconds
+
+    async def _exact(self, name: str, until: float) -> ModelCard | None:
+        """`provider/id`, listed or not; only a local server has to be asked what the model is."""
+        provider, _, model = name.partition("/")
+        listing = self._listings.get(provider)
+        if listing is None or not model or not await listing.present(until):
+            return None
+        if listing.local:
+            await listing.cards(until)
+            if listing.known(model) is None:
+                await listing.newest(until)
+        return listing.known(model) or shipped.card(provider, shipped.canonical(provider, model))
+
+    def _shipped(self, name: str) -> ModelCard | None:
+        for provider, listing in self._listings.items():
+            if shipped.knows(provider, name):
+                return listing.known(name) or shipped.card(provider, name)
+        return None
+
+    async def _listed(self, name: str, until: float) -> ModelCard | None:
+        """An id that only a list can have: first in the lists at hand, then in new ones."""
+        everyone = list(self._listings.values())
+        configured = [listing for listing in everyone if listing.configured]
+        others = [listing for listing in everyone if not listing.configured]
+        # While the first lists are waited for, looking for a server costs nobody any time.
+        rounds = [configured, others] if all(listing.asked for listing in configured) else [everyone]
+        for listings in rounds:
+            await asyncio.gather(*(listing.cards(until) for listing in listings))
+            if card := _first(listings, name):
+                return card
+        await asyncio.gather(*(listing.newest(until) for listing in everyone))
+        return _first(everyone, name)
 
 
-class _Listing:
-    """One provider's list: fetched by one caller at a time, and not again before it is due."""
-
-    def __init__(self, provider: Provider, clock: Callable[[], float], fetch_seconds: float) -> None:
-        self._provider = provider
-        self._clock = clock
-        self._fetch_seconds = fetch_seconds
-        self._lock = asyncio.Lock()
-        self._cards: Sequence[ModelCard] = shipped.cards(provider.id)
-        self._due = float("-inf")
-
-    async def cards(self) -> Sequence[ModelCard]:
-        """The provider's list; after a failure the last one that came, at first the shipped one, for a minute."""
-        if self._clock() >= self._due:
-            async with self._lock:
-                if self._clock() >= self._due:
-                    await self._fetch()
-        return self._cards
-
-    async def _fetch(self) -> None:
-        try:
-            async with asyncio.timeout(self._fetch_seconds):
-                listed = await self._provider.models()
-        except (GenerationFailure, TimeoutError):
-            self._due = self._clock() + RETRY_SECONDS
-        else:
-            facts = {card.id: card for card in shipped.cards(self._provider.id)}
-            self._cards = [facts.get(card.id, card) for card in listed]
-            self._due = self._clock() + FRESH_SECONDS
+def _first(listings: Sequence[Listing], name: str) -> ModelCard | None:
+    return next((card for listing in listings if (card := listing.known(name))), None)

@@ -22,12 +22,17 @@ and you can continue it here as soon as a model is set up.
 
 To set one, put one of these lines into the file `.env`, or into the environment, and restart:
 
+- `ANTHROPIC_API_KEY=sk-ant-...` for Claude
 - `OPENAI_API_KEY=sk-...` for OpenAI
 - `DEEPSEEK_API_KEY=sk-...` for DeepSeek
-- `OPENAI_BASE_URL=http://localhost:11434/v1` with `OPENAI_API_KEY=any` and `DEFAULT_MODEL=openai/<its model>` \
-for any server that speaks OpenAI's protocol (Ollama, vLLM, llama.cpp, a gateway)
+- `OLLAMA_BASE_URL=http://host:11434` for an Ollama on another machine
+- `OPENAI_BASE_URL=http://localhost:8080/v1` with `OPENAI_API_KEY=any` and `DEFAULT_MODEL=openai/<its model>` \
+for any server that speaks OpenAI's protocol (vLLM, llama.cpp, a gateway)
 
-For example: `OPENAI_API_KEY=sk-... make run`
+An Ollama on this machine needs none of them: start it, give it a model (`ollama pull llama3.2`), and it answers from \
+the next message on.
+
+For example: `ANTHROPIC_API_KEY=sk-ant-... make run`
 """
 _CHINESE = """\
 这台服务器还没有配置语言模型，所以没有任何模型读过您的问题：这是内置的离线应答器，它不是语言模型，永远只会回复这段文字。\
@@ -35,12 +40,16 @@ _CHINESE = """\
 
 配置方法：把下面其中一项写进 `.env` 文件或环境变量，然后重启服务：
 
+- `ANTHROPIC_API_KEY=sk-ant-...`：使用 Claude
 - `OPENAI_API_KEY=sk-...`：使用 OpenAI
 - `DEEPSEEK_API_KEY=sk-...`：使用 DeepSeek
-- `OPENAI_BASE_URL=http://localhost:11434/v1`，同时设置 `OPENAI_API_KEY=any` 和 `DEFAULT_MODEL=openai/<模型名>`：\
-使用任何兼容 OpenAI 协议的服务（Ollama、vLLM、llama.cpp 或网关）
+- `OLLAMA_BASE_URL=http://主机:11434`：使用另一台机器上的 Ollama
+- `OPENAI_BASE_URL=http://localhost:8080/v1`，同时设置 `OPENAI_API_KEY=any` 和 `DEFAULT_MODEL=openai/<模型名>`：\
+使用任何兼容 OpenAI 协议的服务（vLLM、llama.cpp 或网关）
 
-例如：`OPENAI_API_KEY=sk-... make run`
+本机上的 Ollama 无需任何配置：启动它，拉取一个模型（`ollama pull llama3.2`），下一条消息就由它回答。
+
+例如：`ANTHROPIC_API_KEY=sk-ant-... make run`
 """
 
 

@@ -1,7 +1,6 @@
 """OpenAI's chat completions, which many others speak too: DeepSeek, vLLM, llama.cpp, gateways."""
 
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -11,19 +10,18 @@ from pydantic import SecretStr
 
 from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
+from app.domain.failures import GenerationFailure
 from app.domain.prompts import ModelRequest
 from app.providers import openai_errors, shipped
+from app.providers.calls import Spelled, StreamCall
 from app.providers.openai_chunks import ChunkReader
 from app.providers.openai_requests import chat_body
-from app.providers.relay import Answer, expect, relay
+from app.providers.relay import Answer, relay
 from app.providers.sse import EventSplitter
-from app.providers.transport import AiohttpTransport, body_of
+from app.providers.transport import AiohttpTransport
 from app.providers.verdicts import PROTOCOL, REJECTED
 
 OFFICIAL_BASE_URL = "https://api.openai.com/v1"
-
-# With this header the SDK hands out the answer before its body is read; it is how `with_streaming_response` says it.
-_UNREAD = {"X-Stainless-Raw-Response": "stream"}
 
 
 class _Model(msgspec.Struct):
@@ -35,10 +33,14 @@ class _ModelList(msgspec.Struct):
 
 
 class OpenAIProvider:
-    """Everything at one address. The SDK builds requests and names errors; its typed chunks cost 266 µs each."""
+    """Everything at one address. The SDK lists models, says how requests are headed and names errors.
+
+    Its typed chunks cost 266 µs each, and its requests 0.4 ms: neither is on the way of an answer.
+    """
 
     def __init__(self, provider_id: str, *, api_key: SecretStr, base_url: str | None, connect_timeout: float) -> None:
         address = base_url or OFFICIAL_BASE_URL
+        transport = AiohttpTransport(address, connect_timeout=connect_timeout)
         self._id = provider_id
         self._official = urlsplit(address).hostname == "api.openai.com"
         self._client = openai.AsyncOpenAI(
@@ -46,16 +48,19 @@ class OpenAIProvider:
             base_url=address,
             timeout=None,  # the engine owns the clocks
             max_retries=0,
-            http_client=httpx2.AsyncClient(
-                transport=AiohttpTransport(address, connect_timeout=connect_timeout),
-                headers={"Accept-Encoding": "identity"},
-                timeout=None,
-            ),
+            http_client=httpx2.AsyncClient(transport=transport, headers={"Accept-Encoding": "identity"}, timeout=None),
         )
-
         if provider_id != "openai":
             # The SDK takes these from OPENAI_ORG_ID and OPENAI_PROJECT_ID; they are no business of another vendor.
             self._client.organization = self._client.project = None
+        self._call = StreamCall(
+            transport,
+            f"{self._client.base_url}chat/completions",
+            {**self._client.default_headers, **self._client.auth_headers},
+            media_type="text/event-stream",
+            refused=self._refused,
+            reported=openai_errors.reported,
+        )
 
     @property
     def id(self) -> str:
@@ -77,12 +82,11 @@ class OpenAIProvider:
         await self._client.close()
 
     async def _open(self, request: ModelRequest) -> Answer:
-        body: dict[str, Any] = chat_body(request, official=self._official)
-        call = self._client.post("/chat/completions", cast_to=httpx2.Response, body=body, options={"headers": _UNREAD})
-        response = await _answer(call)
-        arriving = body_of(response)
-        await expect(response, arriving, "text/event-stream", openai_errors.reported)
-        return Answer(arriving, EventSplitter(), ChunkReader())
+        body = await self._call.open(request, lambda it: Spelled(chat_body(it, official=self._official)))
+        return Answer(body, EventSplitter(), ChunkReader())
+
+    def _refused(self, response: httpx2.Response) -> GenerationFailure:
+        return openai_errors.failure_of(self._client._make_status_error_from_response(response))
 
 
 async def _answer(call: Awaitable[httpx2.Response]) -> httpx2.Response:

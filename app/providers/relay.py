@@ -1,11 +1,10 @@
 """From an open answer of a vendor to events: the loop that every chunk of every answer passes."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import httpx2
 import msgspec
 
 from app.domain.events import ProviderEvent
@@ -19,6 +18,10 @@ class Splitter(Protocol):
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Those that `chunk` completes. Raises GenerationFailure for one beyond bounds."""
+        ...
+
+    def flush(self) -> list[bytes]:
+        """What the end of the stream completes."""
         ...
 
 
@@ -70,15 +73,18 @@ async def relay(open_answer: Callable[[], Awaitable[Answer]]) -> AsyncGenerator[
             if reader.done:
                 await body.drain()
                 return
-        if events := reader.flush():
+        rest = reader.read(splitter.flush())
+        if events := rest + reader.flush():
             yield events
+        if reader.failure:
+            raise reader.failure
 
 
 async def expect(
-    response: httpx2.Response, body: Body, media_type: str, reported: Callable[[object], GenerationFailure]
+    headers: Mapping[str, str], body: Body, media_type: str, reported: Callable[[object], GenerationFailure]
 ) -> None:
     """Refuse a page, and name the error that some gateways report under status 200. Closes what it refuses."""
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == media_type:
         return
     with closing(body):

@@ -45,6 +45,10 @@ class EventSplitter:
             lines[0] = lines[0].removeprefix(_BOM)
         return self._events(lines)
 
+    def flush(self) -> list[bytes]:
+        """Nothing: an event that no blank line ended was cut, says the standard."""
+        return []
+
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events = []
         data = self._data

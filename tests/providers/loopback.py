@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 EVENTS = b"text/event-stream; charset=utf-8"
+LINES = b"application/x-ndjson"
 
 
 class Request(NamedTuple):
@@ -66,11 +67,18 @@ async def _read_request(reader: asyncio.StreamReader) -> Request:
     return Request(method, path, headers, json.loads(body) if body else None)
 
 
-def events(*packets: bytes, pause: float = 0.0, end: bool = True, hold: bool = False, extra: bytes = b"") -> Reply:
+def events(
+    *packets: bytes,
+    pause: float = 0.0,
+    end: bool = True,
+    hold: bool = False,
+    extra: bytes = b"",
+    kind: bytes = EVENTS,
+) -> Reply:
     """An event stream in these packets; without `end` it is cut, with `hold` it then stays open and silent."""
 
     async def reply(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: " + EVENTS + b"\r\nTransfer-Encoding: chunked\r\n" + extra)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\nTransfer-Encoding: chunked\r\n" + extra)
         writer.write(b"\r\n")
         for packet in packets:
             writer.write(b"%x\r\n%b\r\n" % (len(packet), packet))

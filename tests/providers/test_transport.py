@@ -128,3 +128,24 @@ async def test_requests_go_through_the_proxy_that_the_environment_names(vendor: 
     assert await child.wait() == 0
     assert vendor.requests[0].path == "http://far.invalid/v1/chat/completions"
     assert vendor.requests[0].headers["proxy-authorization"].startswith("Basic ")
+
+
+async def test_no_proxy_stands_between_this_machine_and_itself(vendor: Loopback) -> None:
+    vendor.replies = [events(chunk("a"), END)]
+    program = (
+        "import asyncio\n"
+        "import sys\n"
+        "from tests.providers.test_transport import *\n"
+        "async def main():\n"
+        "    key = SecretStr('k')\n"
+        "    p = OpenAIProvider('openai', api_key=key, base_url=sys.argv[1], connect_timeout=5)\n"
+        "    await exhaust(p)\n"
+        "    await p.aclose()\n"
+        "asyncio.run(main())\n"
+    )
+    environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "all_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    for host in ("127.0.0.1", "localhost"):
+        url = vendor.url.replace("127.0.0.1", host)
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, url, env=environment)
+        assert await child.wait() == 0
+    assert [request.path for request in vendor.requests] == ["/v1/chat/completions"] * 2

@@ -39,9 +39,15 @@ Reason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Thinking, where the dialect has a field for it."""
+    """Thinking, where the dialect has a field for it.
 
-    text: str | bytes
+    A `signature` seals and ends a block of it, where thoughts are signed; an empty one leaves it without a seal, and
+    None is the usual one at its end. `redacted` stands for thoughts that are not shown.
+    """
+
+    text: str | bytes = ""
+    signature: str | None = None
+    redacted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +145,9 @@ class Wire:
 class Usage(NamedTuple):
     prompt: int
     completion: int
-    cached: int = 0
+    cached: int = 0  # of the prompt, what the vendor's cache gave; and `written`, what it took
     reasoning: int = 0
+    written: int = 0
 
 
 @dataclass(frozen=True, slots=True)

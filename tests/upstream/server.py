@@ -7,7 +7,9 @@ from itertools import chain, cycle, repeat
 from typing import Self
 
 from tests.upstream import connection, named
-from tests.upstream.dialects import Dialect
+from tests.upstream.dialects import Dialect, Telling
+from tests.upstream.dialects.anthropic import Anthropic
+from tests.upstream.dialects.ollama import Ollama
 from tests.upstream.dialects.openai import OpenAI
 from tests.upstream.framing import Inlet, Outlet, Request
 from tests.upstream.playing import Player
@@ -28,10 +30,12 @@ class Upstream:
     def __init__(self, *, port: int = 0, models: Sequence[str] | Played = ("echo", "count-200-20ms")) -> None:
         self.models = models
         self._port = port
-        self._dialects: tuple[Dialect, ...] = (OpenAI(),)
+        self._dialects: tuple[Dialect, ...] = (OpenAI(), Anthropic(), Ollama())
         self._journal = Journal()
         self._scripts: dict[str | None, Iterator[Scenario]] = {}
         self._server: asyncio.Server | None = None
+        self.connections = 0
+        """How many it has taken so far."""
         self._connections: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
         self._broken: list[BaseException] = []
 
@@ -44,7 +48,10 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        """Without a path; OpenAI's clients want `url + "/v1"`. Stays the same over stop and start."""
+        """Without a path, as Ollama's clients want it; OpenAI's want `url + "/v1"`, Anthropic's may add `/anthropic`.
+
+        Stays the same over stop and start.
+        """
         return f"http://127.0.0.1:{self._port}"
 
     async def start(self) -> None:
@@ -148,6 +155,7 @@ class Upstream:
         if self._server is None:
             writer.transport.abort()
             return
+        self.connections += 1
         task = asyncio.create_task(connection.serve(inlet, writer, self._answer))
         self._connections[task] = writer.transport
         task.add_done_callback(self._disconnected)
@@ -192,9 +200,11 @@ class Upstream:
             return found.answer(dialect.question(record.body)) if isinstance(found, Echo) else found
         if wants is None:
             return Refuse(404)
-        if isinstance(self.models, Sequence):
-            return Page(dialect.models(self.models), content_type="application/json")
-        return self.models
+        if not isinstance(self.models, Sequence):
+            return self.models
+        if wants == "about" and isinstance(dialect, Telling):
+            return dialect.about(record.path, record.body, self.models)
+        return Page(dialect.models(self.models), content_type="application/json")
 
     def _ledger(self) -> bytes:
         seen = ("number", "method", "path", "query", "headers", "body", "call", "received", "sent_chunks", "ended")

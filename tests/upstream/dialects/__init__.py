@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from tests.upstream.scenarios import Answer, InBandError, Refuse
+from tests.upstream.scenarios import Answer, InBandError, Page, Refuse
 
 Body = Mapping[str, Any]  # a request as parsed; a caller may have put anything there
 
@@ -34,7 +34,7 @@ class Script:
 
 
 class Dialect(Protocol):
-    def wants(self, method: str, path: str) -> Literal["answer", "models"] | None:
+    def wants(self, method: str, path: str) -> Literal["answer", "models", "about"] | None:
         """What a request to this path asks for; None: it is not of this dialect."""
         ...
 
@@ -59,3 +59,12 @@ class Dialect(Protocol):
         ...
 
     def models(self, names: Sequence[str]) -> bytes: ...
+
+
+@runtime_checkable
+class Telling(Dialect, Protocol):
+    """A dialect whose vendor has more to ask it than the list of its models."""
+
+    def about(self, path: str, body: Body, names: Sequence[str]) -> Page | Refuse:
+        """What a request that wants "about" is told."""
+        ...

@@ -1,0 +1,53 @@
+"""An Ollama server, in its own protocol: it alone says what its models can do, and is told how long a context is."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+
+from app.domain.cards import ModelCard
+from app.domain.events import ProviderEvent
+from app.domain.prompts import ModelRequest
+from app.providers.calls import Spelled
+from app.providers.ndjson import LineSplitter
+from app.providers.ollama_client import OllamaClient
+from app.providers.ollama_lines import LineReader
+from app.providers.ollama_models import OllamaModels
+from app.providers.ollama_requests import chat_body
+from app.providers.relay import Answer, relay
+
+
+class _Version(msgspec.Struct):
+    version: str
+
+
+class OllamaProvider:
+    """Everything at one address, `http://host:port`; no context takes more than `context_tokens`."""
+
+    def __init__(self, *, base_url: str, context_tokens: int, connect_timeout: float) -> None:
+        self._client = OllamaClient(base_url, connect_timeout=connect_timeout)
+        self._models = OllamaModels(self._client, context_tokens=context_tokens)
+        self._context_tokens = context_tokens
+
+    @property
+    def id(self) -> str:
+        return "ollama"
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
+        return relay(lambda: self._open(request))
+
+    async def models(self) -> Sequence[ModelCard]:
+        return await self._models.cards()
+
+    async def answer(self) -> None:
+        """Ask for a sign of life, at next to no cost. Raises GenerationFailure where anything but Ollama listens."""
+        await self._client.ask("GET", "/api/version", _Version)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _open(self, request: ModelRequest) -> Answer:
+        return Answer(await self._client.chat.open(request, self._spell), LineSplitter(), LineReader())
+
+    def _spell(self, request: ModelRequest) -> Spelled:
+        values = self._models.think_values(request.model.id)
+        return Spelled(chat_body(request, context_tokens=self._context_tokens, think_values=values))
