@@ -5,17 +5,17 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from app.domain.events import Finish, FinishReason, ProviderEvent, ReasoningDelta, TextDelta, Usage
-from app.domain.failures import GenerationFailure
-from app.domain.text import TextJoiner
+from app.domain.events import Finish, FinishReason, ProviderEvent, Usage
 from app.providers import ollama_errors
-from app.providers.raw_json import NULL, count, dumps, given, loads, piece
+from app.providers.raw_json import NULL, count, dumps, given, loads
+from app.providers.reading import AnswerReader
 from app.providers.verdicts import PROTOCOL
 
 
 class Message(Struct):
     content: Raw = NULL
     thinking: Raw = NULL
+    reasoning_content: Raw = NULL
 
 
 class Line(Struct):
@@ -41,53 +41,22 @@ class _LooseLine(Struct):
 _decode = msgspec.json.Decoder(Line).decode
 
 
-class LineReader:
-    """Turns the lines of one answer into events.
+class LineReader(AnswerReader):
+    """Turns the lines of one answer into events."""
 
-    What goes wrong is kept in `failure` rather than raised, for the events before it are to be delivered first.
-    """
-
-    __slots__ = ("_reasoning", "_text", "done", "failure", "finished")
-
-    def __init__(self) -> None:
-        self._text = TextJoiner()
-        self._reasoning = TextJoiner()
-        self.finished = False
-        self.done = False
-        self.failure: GenerationFailure | None = None
-
-    def read(self, payloads: list[bytes]) -> list[ProviderEvent]:
-        events: list[ProviderEvent] = []
-        try:
-            for payload in payloads:
-                self._read(payload, events)
-                if self.done:
-                    break
-        except GenerationFailure as failure:
-            self.failure = failure
-        return events
-
-    def flush(self) -> list[ProviderEvent]:
-        """Half characters that still waited when the stream ended."""
-        events: list[ProviderEvent] = []
-        if raw := self._reasoning.flush():
-            events.append(ReasoningDelta(raw))
-        if raw := self._text.flush():
-            events.append(TextDelta(raw))
-        return events
+    __slots__ = ()
 
     def _read(self, payload: bytes, events: list[ProviderEvent]) -> None:
         try:
             line = _decode(payload)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             line = _decode_loosely(payload)
         if given(line.error):
             raise ollama_errors.reported(loads(bytes(line.error)))
         if message := line.message:
-            if raw := piece(self._reasoning, message.thinking):
-                events.append(ReasoningDelta(raw))
-            if raw := piece(self._text, message.content):
-                events.append(TextDelta(raw))
+            # Servers that speak this protocol beside OpenAI's carry that one's word over.
+            self._think(message.thinking, events) or self._think(message.reasoning_content, events)
+            self._say(message.content, events)
         if line.done:
             self._finish(line, events)
 
@@ -107,7 +76,7 @@ def _decode_loosely(payload: bytes) -> Line:
         raise PROTOCOL.failure() from error
     said = loose.message or {}
     return Line(
-        Message(dumps(said.get("content")), dumps(said.get("thinking"))),
+        Message(**{name: dumps(said[name]) for name in Message.__struct_fields__ if name in said}),
         loose.done,
         loose.done_reason,
         dumps(loose.prompt_eval_count),
