@@ -16,10 +16,13 @@ class ModelService:
         The latter is None while the one that DEFAULT_MODEL names is not to be had. Raises InvalidCursor.
         """
         cards = list(await self._catalogue.models())
+        default = await self._default()
+        if default is not None and default.name not in {card.name for card in cards}:
+            cards.insert(0, default)  # a vendor may serve more than it lists
         first = _index_after(cards, cursor) if cursor else 0
         items = cards[first : first + limit]
         more = first + limit < len(cards)
-        return Page(items, items[-1].name if more else None), await self._default()
+        return Page(items, items[-1].name if more else None), default
 
     async def _default(self) -> ModelCard | None:
         try:

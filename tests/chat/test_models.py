@@ -19,7 +19,7 @@ async def test_the_models_are_those_of_each_provider_with_the_default_marked(ser
 
 async def test_the_list_is_paged(serve: Serve, upstream: Upstream) -> None:
     upstream.models = tuple(f"m{number}" for number in range(5))
-    alice = await (await serve()).user()
+    alice = await (await serve(default_model="openai/m0")).user()
     found: list[dict[str, Any]] = []
     cursor = ""
 
@@ -31,6 +31,13 @@ async def test_the_list_is_paged(serve: Serve, upstream: Upstream) -> None:
     assert [item["model"] for item in found] == ["m0", "m1", "m2", "m3", "m4", "responder"]
     refused = await alice.http.get("/ai/models", params={"cursor": "nothing"})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_cursor")
+
+
+async def test_a_default_that_its_vendor_does_not_list_is_shown_all_the_same(serve: Serve, upstream: Upstream) -> None:
+    upstream.models = ("other",)
+    alice = await (await serve()).user()
+    items = (await alice.http.get("/ai/models")).json()["items"]
+    assert [(item["id"], item["default"]) for item in items][:2] == [("openai/echo", True), ("openai/other", False)]
 
 
 async def test_a_default_that_is_not_to_be_had_leaves_the_list(serve: Serve) -> None:
