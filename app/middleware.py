@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import uuid_utils
 from starlette.exceptions import HTTPException
@@ -20,6 +20,7 @@ from app.core.proxies import TrustedProxies
 logger = logging.getLogger(__name__)
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
+Rest = Callable[[Receive, Send], Awaitable[None]]
 
 ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
@@ -76,8 +77,10 @@ class Edge:
         exchange = _Exchange(scope, receive, send, limit=limit, patience=self._body_seconds, headers=self._headers)
         token = request_id.set(exchange.id)
         scope.setdefault("state", {})["request_id"] = exchange.id
+        scope.setdefault("extensions", {})["app.rest"] = {"defer": exchange.defer}
         try:
             await self._app(scope, exchange.receive, exchange.send)
+            await exchange.finish()
         except ClientDisconnect:
             pass  # the client left while its body was read: nobody to answer
         except Exception:
@@ -113,6 +116,7 @@ class _Exchange:
         "_patience",
         "_read",
         "_receive",
+        "_rest",
         "_scope",
         "_send",
         "_started",
@@ -134,7 +138,19 @@ class _Exchange:
         self._awaited = True
         self._length = _content_length(scope)
         self.id = _request_id(scope)
+        self._rest: Rest | None = None
         self.status: int | None = None
+
+    def defer(self, rest: Rest) -> None:
+        """Take over the rest of an answer that has started: it goes on when all that made it has returned."""
+        self._rest = rest
+
+    async def finish(self) -> None:
+        """The rest, if there is one. What the framework kept for the request, some 10 KB, need not live as long."""
+        if self._rest is not None:
+            for name in [name for name in self._scope if name.startswith("fastapi_")]:
+                del self._scope[name]
+            await self._rest(self.receive, self.send)
 
     async def receive(self) -> Message:
         """The next part of the request; 413 instead of the first part that is too much, and before any if it says so.

@@ -57,9 +57,19 @@ class EventStreamResponse(Response):
         self._open_streams = metrics.open_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+
+        async def rest(receive: Receive, send: Send) -> None:
+            await self._stream(scope, receive, send)
+
+        if outermost := scope.get("extensions", {}).get("app.rest"):
+            outermost["defer"](rest)  # so that no layer between has to wait, and to keep what it holds
+        else:
+            await rest(receive, send)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._open_streams.inc()
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with pipe_of(scope, receive, send) as pipe:
                 reading = _Reading(self._log, self._encode, self._after, pipe, self._limits)
                 try:
