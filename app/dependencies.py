@@ -77,18 +77,17 @@ def _bearer(header: str | None) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-# Only described here, for the API reference and its sign-in form: ProtectedRoute does the work.
-_described = OAuth2PasswordBearer(tokenUrl="/auth/login", auto_error=False)
+class _SignedIn(OAuth2PasswordBearer):
+    """Describes how to sign in, for the API reference and its form, and says who has: ProtectedRoute does the work."""
+
+    async def __call__(self, request: Request) -> Principal:  # type: ignore[override]  # where it gives the bare token
+        principal: Principal | None = getattr(request.state, "principal", None)
+        if principal is None:
+            raise Unauthenticated
+        return principal
 
 
-async def _current_user(request: Request, _: Annotated[str | None, Depends(_described)]) -> Principal:
-    principal: Principal | None = getattr(request.state, "principal", None)
-    if principal is None:
-        raise Unauthenticated
-    return principal
-
-
-CurrentUser = Annotated[Principal, Depends(_current_user)]
+CurrentUser = Annotated[Principal, Depends(_SignedIn(tokenUrl="/auth/login", scheme_name="OAuth2PasswordBearer"))]
 
 
 async def _admin(principal: CurrentUser) -> Principal:

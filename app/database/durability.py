@@ -2,11 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 _sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
+
+_Waiting = Sequence["asyncio.Future[None]"]
 
 
 class WriteAheadLog:
@@ -20,42 +24,59 @@ class WriteAheadLog:
     def __init__(self, database: Path, sync: Callable[[int], None] = _sync) -> None:
         self._path = Path(f"{database}-wal")
         self._sync = sync
-        self._thread = ThreadPoolExecutor(1, "sqlite-sync")
         self._waiting: list[asyncio.Future[None]] = []
-        self._syncing: asyncio.Task[None] | None = None
+        self._syncing = False
+        self._rounds: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
         self._file: int | None = None
 
-    async def settle(self) -> None:
-        """Wait until all that is committed by now is on the disk. Raises OSError."""
+    def settle(self) -> "asyncio.Future[None]":
+        """Done when all that is committed by now is on the disk; raises OSError."""
         settled = asyncio.get_running_loop().create_future()
         self._waiting.append(settled)
-        if self._syncing is None:
-            self._syncing = asyncio.create_task(self._serve())
-        await settled
+        if not self._syncing:
+            self._next_round()
+        return settled
 
-    async def close(self) -> None:
-        if self._syncing is not None:
-            await asyncio.wait({self._syncing})
-        self._thread.shutdown()
+    def close(self) -> None:
+        """Wait for what is under way."""
+        if self._thread is not None:
+            self._rounds.put(None)
+            self._thread.join()
+            self._thread = None
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
-    async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            served, self._waiting = self._waiting, []
+    def _next_round(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="sqlite-sync", daemon=True)
+            self._thread.start()
+        self._syncing = True
+        self._rounds.put(self._waiting)
+        self._waiting = []
+
+    def _serve(self) -> None:
+        while served := self._rounds.get():
+            error: OSError | None = None
             try:
-                await loop.run_in_executor(self._thread, self._to_disk)
-            except OSError as error:
-                for each in served:
-                    if not each.done():
-                        each.set_exception(error)
+                self._to_disk()
+            except OSError as failed:
+                error = failed
+            with suppress(RuntimeError):  # the loop has gone, and nobody waits
+                served[0].get_loop().call_soon_threadsafe(self._settled, served, error)
+
+    def _settled(self, served: _Waiting, error: OSError | None) -> None:
+        for each in served:
+            if each.done():
+                continue  # whoever waited has gone
+            if error is None:
+                each.set_result(None)
             else:
-                for each in served:
-                    if not each.done():
-                        each.set_result(None)
-        self._syncing = None
+                each.set_exception(error)
+        self._syncing = False
+        if self._waiting:
+            self._next_round()
 
     def _to_disk(self) -> None:
         if self._file is None:

@@ -36,7 +36,7 @@ class ServerStore:
     async def settle(self) -> None:
         """The server has seen to it at each commit."""
 
-    async def inspect(self, look: Callable[[Connection], T]) -> T:
+    async def glance(self, look: Callable[[Connection], T]) -> T:
         async with self._connected() as connection, connection.begin():
             return await connection.run_sync(look)
 

@@ -46,35 +46,37 @@ class SqliteStore:
 
     @asynccontextmanager
     async def unit(self, *, write: bool, durable: bool) -> AsyncIterator[Unit]:
-        async with (self._writer if write else self._readers).turn() as thread:
-            unit = Unit(thread.carry)
-            ended = False
-            try:
-                yield unit
-                if write:
-                    await thread.carry(_committing(unit.rest()))
-                    ended = True
-            finally:
-                if not ended:
-                    # Nobody waits for it: what comes next on this connection comes after it.
-                    thread.send(_rollback)
+        turns = self._writer if write else self._readers
+        thread = await turns.take()
+        unit = Unit(thread.carry)
+        ended = False
+        try:
+            yield unit
+            if write:
+                await thread.carry(_committing(unit.rest()))
+                ended = True
+        finally:
+            if not ended:
+                # Nobody waits for it: what comes next on this connection comes after it.
+                thread.send(_rollback)
+            turns.give_back(thread)
         if write and durable:
             await self.settle()
+
+    async def glance(self, look: Callable[[Connection], T]) -> T:
+        thread = await self._readers.take()
+        try:
+            return await thread.carry(_glancing(look))
+        finally:
+            self._readers.give_back(thread)
 
     async def settle(self) -> None:
         if self._log is not None:
             await self._log.settle()
 
-    async def inspect(self, look: Callable[[Connection], T]) -> T:
-        async with self._readers.turn() as thread:
-            try:
-                return await thread.carry(look)
-            finally:
-                thread.send(_rollback)
-
     async def close(self) -> None:
         if self._log is not None:
-            await self._log.close()
+            await asyncio.to_thread(self._log.close)
         for turns in (self._writer, self._readers):
             await turns.close()
 
@@ -92,19 +94,18 @@ class _Turns:
     def lent(self) -> int:
         return len(self._all) - len(self._free)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator["_Thread"]:
+    async def take(self) -> "_Thread":
+        """Raises TimeoutError when none becomes free in time."""
         if self._count.locked():
             async with asyncio.timeout(self._patience):
                 await self._count.acquire()
         else:
             await self._count.acquire()
-        thread = self._free.pop()
-        try:
-            yield thread
-        finally:
-            self._free.append(thread)
-            self._count.release()
+        return self._free.pop()
+
+    def give_back(self, thread: "_Thread") -> None:
+        self._free.append(thread)
+        self._count.release()
 
     async def close(self) -> None:
         for thread in self._all:
@@ -180,6 +181,16 @@ def _committing(rest: _Work) -> _Work:
         connection.commit()
 
     return commit
+
+
+def _glancing(look: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    def glance(connection: Connection) -> T:
+        try:
+            return look(connection)
+        finally:
+            _rollback(connection)
+
+    return glance
 
 
 def _rollback(connection: Connection) -> None:

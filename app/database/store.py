@@ -28,8 +28,8 @@ class Store(Protocol):
         """Wait until all that was committed survives a loss of power."""
         ...
 
-    async def inspect(self, look: Callable[[Connection], T]) -> T:
-        """Run `look` in a transaction that only reads."""
+    async def glance(self, look: Callable[[Connection], T]) -> T:
+        """Run `look` in a transaction of its own that only reads."""
         ...
 
     async def close(self) -> None: ...

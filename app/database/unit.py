@@ -22,6 +22,7 @@ class _Step(NamedTuple):
     statement: Executable
     parameters: Parameters | None
     conflict: type[Exception] | None
+    missed: type[Exception] | None = None
 
 
 class Unit:
@@ -55,8 +56,9 @@ class Unit:
         parameters: Parameters | None = None,
         *,
         conflict: type[Exception] | None = None,
+        missed: type[Exception] | None = None,
     ) -> None:
-        self._waiting.append(_Step(statement, parameters, conflict))
+        self._waiting.append(_Step(statement, parameters, conflict, missed))
 
     def rest(self) -> Callable[[Connection], None]:
         """What still waits, to be run before the commit."""
@@ -67,9 +69,38 @@ class Unit:
         return taken
 
 
+class Glance:
+    """The same for queries that stand each by itself; it takes no writes."""
+
+    __slots__ = ("_carry",)
+
+    def __init__(self, carry: Carry) -> None:
+        self._carry = carry
+
+    async def rows(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[RowMapping]:
+        return await self._carry(partial(_rows, (), _Step(statement, parameters, None)))
+
+    async def run(
+        self, statement: Executable, parameters: Parameters | None = None, *, conflict: type[Exception] | None = None
+    ) -> int:
+        raise TypeError("a glance writes nothing")
+
+    def later(
+        self,
+        statement: Executable,
+        parameters: Parameters | None = None,
+        *,
+        conflict: type[Exception] | None = None,
+        missed: type[Exception] | None = None,
+    ) -> None:
+        raise TypeError("a glance writes nothing")
+
+
 def _perform(steps: Sequence[_Step], connection: Connection) -> None:
     for step in steps:
-        _execute(step, connection)
+        result = _execute(step, connection)
+        if step.missed is not None and result.rowcount == 0:
+            raise step.missed
 
 
 def _rows(before: Sequence[_Step], step: _Step, connection: Connection) -> Sequence[RowMapping]:

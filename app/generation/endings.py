@@ -18,6 +18,7 @@ from app.domain.usage import Attempt
 from app.generation import codec
 from app.generation.log import EventLog
 from app.generation.payloads import last_events, start_payload
+from app.repositories.generations import NotRunning
 
 logger = logging.getLogger(__name__)
 
@@ -135,16 +136,16 @@ class Endings:
     ) -> _Saved:
         packed, content = await codec.compress_aside(events)
         failure_code = ending.failure.code if ending.failure else None
-        async with self._database.transaction() as tx:
-            ended = await tx.generations.end(
-                generation,
-                status=ending.status,
-                last_seq=len(events),
-                failure_code=failure_code,
-                log=packed,
-                revised=revised,
-            )
-            if ended:
+        try:
+            async with self._database.transaction() as tx:
+                tx.generations.end(
+                    generation,
+                    status=ending.status,
+                    last_seq=len(events),
+                    failure_code=failure_code,
+                    log=packed,
+                    revised=revised,
+                )
                 tx.messages.finish(
                     generation.message_id,
                     content=content,
@@ -153,19 +154,27 @@ class Endings:
                     failure=ending.failure,
                     reasoning=ending.reasoning,
                 )
-            found = None if ended else await tx.generations.get(generation.id)
-            if ended:
                 tx.usage.book(generation, ending.attempts, again=revised)
-            elif not estimated and (found is not None or await tx.users.get(generation.user_id) is not None):
-                # What was used is owed, whoever ended the run; but of a user who is gone nothing is kept.
-                tx.usage.book(generation, ending.attempts, again=True)
-        if ended:
+        except NotRunning:
+            found = await self._book_late(generation, () if estimated else ending.attempts)
+        else:
             return _Saved.YES
         if found is None:
             return _Saved.DELETED
         # A commit whose answer was lost has ended it already, just so.
         ours = (found.status, found.failure_code, found.last_seq) == (ending.status, failure_code, len(events))
         return _Saved.YES if ours else _Saved.TAKEN_OVER
+
+    async def _book_late(self, generation: Generation, attempts: Sequence[Attempt]) -> Generation | None:
+        """The generation as it was ended by another, or by us before; None when it is deleted.
+
+        What was used is owed, whoever ended the run; but of a user who is gone nothing is kept.
+        """
+        async with self._database.transaction() as tx:
+            found = await tx.generations.get(generation.id)
+            if attempts and (found is not None or await tx.users.get(generation.user_id) is not None):
+                tx.usage.book(generation, attempts, again=True)
+        return found
 
 
 def _last_events(generation: Generation, log: EventLog, ending: Ending) -> Sequence[LogEvent]:

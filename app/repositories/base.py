@@ -42,8 +42,12 @@ class Connection(Protocol):
         parameters: Parameters | None = None,
         *,
         conflict: type[Exception] | None = None,
+        missed: type[Exception] | None = None,
     ) -> None:
-        """The same for a write that nobody looks at: it is done, or raises, by the end of the transaction."""
+        """The same for a write that nobody looks at: it is done, or raises, by the end of the transaction.
+
+        Raises `missed` when no row was.
+        """
         ...
 
 

@@ -65,6 +65,10 @@ class Checkpoint:
     events: bytes
 
 
+class NotRunning(Exception):
+    """The run that was to be ended is not ours to end any more."""
+
+
 class GenerationRepository(Repository):
     def add(self, generation: Generation) -> None:
         """A new run. The transaction fails with ConversationBusy while another lives in its conversation."""
@@ -97,7 +101,7 @@ class GenerationRepository(Repository):
         """The runs of a user that still live."""
         return [row["id"] for row in await self._connection.rows(_LIVE_OF, {"user": user_id})]
 
-    async def end(
+    def end(
         self,
         generation: Generation,
         *,
@@ -106,10 +110,11 @@ class GenerationRepository(Repository):
         failure_code: FailureCode | None,
         log: bytes,
         revised: bool = False,
-    ) -> bool:
-        """End a run, once: its checkpoints become the log. False when it was taken over, has ended or is gone.
+    ) -> None:
+        """End a run, once: its checkpoints become the log.
 
-        `revised` replaces an ending of our own too, of whose commit nobody heard before another was told.
+        The transaction fails with NotRunning when it was taken over, has ended or is gone. `revised` replaces an ending
+        of our own too, of whose commit nobody heard before another was told.
         """
         moment = now()
         values = {
@@ -123,15 +128,13 @@ class GenerationRepository(Repository):
             "fence": generation.fence + 1,
             "ended_at": moment,
         }
-        if await self._connection.run(_END_AGAIN if revised else _END, values) != 1:
-            return False
+        self._connection.later(_END_AGAIN if revised else _END, values, missed=NotRunning)
         self._connection.later(_DROP_CHECKPOINTS, {"generation": generation.id})
         if revised:
             self._connection.later(_DROP_LOG, {"generation": generation.id})
         self._connection.later(
             _ADD_LOG, {"generation_id": generation.id, "events": log, "expires_at": moment + LOG_KEPT}
         )
-        return True
 
     async def request_stop(self, generation_id: str) -> None:
         """Ask the owner of a run, whichever instance it is, to stop it."""

@@ -65,8 +65,7 @@ class Authorization:
 
     async def _access_token(self, token: str) -> Principal:
         claims = self._tokens.read_access(token)
-        async with self._database.snapshot() as tx:
-            user = await tx.sessions.user_of(claims.session_id)
+        user = await self._database.now.sessions.user_of(claims.session_id)
         if user is None or user.id != claims.user_id or not user.is_active:
             raise Unauthenticated
         return Principal(user=user, session_id=claims.session_id)

@@ -47,15 +47,15 @@ async def log(tmp_path: Path, disk: Disk) -> AsyncIterator[WriteAheadLog]:
     log = WriteAheadLog(file, disk.sync)
     yield log
     disk.let.set()
-    await log.close()
+    await asyncio.to_thread(log.close)
     connection.close()
 
 
 async def test_who_waits_is_told_after_a_sync_that_began_later(log: WriteAheadLog, disk: Disk) -> None:
-    first = asyncio.create_task(log.settle())
+    first = log.settle()
     await asyncio.to_thread(disk.begun.wait, 5)
     # These have committed since: the sync under way may have missed them.
-    late = [asyncio.create_task(log.settle()) for _ in range(20)]
+    late = [log.settle() for _ in range(20)]
     await asyncio.sleep(0.01)
     assert not first.done()
     disk.begun.clear()
@@ -76,7 +76,7 @@ async def test_a_disk_that_fails_is_told_to_all_who_wait(log: WriteAheadLog, dis
 
 
 async def test_who_left_disturbs_nobody(log: WriteAheadLog, disk: Disk) -> None:
-    tasks = [asyncio.create_task(log.settle()) for _ in range(3)]
+    tasks = [log.settle() for _ in range(3)]
     await asyncio.to_thread(disk.begun.wait, 5)
     tasks[1].cancel()
     disk.let.set()
@@ -86,7 +86,7 @@ async def test_who_left_disturbs_nobody(log: WriteAheadLog, disk: Disk) -> None:
 async def test_without_a_log_there_is_nothing_to_wait_for(tmp_path: Path) -> None:
     log = WriteAheadLog(tmp_path / "none.db")
     await log.settle()
-    await log.close()
+    log.close()
 
 
 async def test_a_write_is_on_the_disk_when_its_block_has_ended(database: Database) -> None:
