@@ -56,7 +56,7 @@ class Recorder:
         """Log one batch and wake the readers once. Raises GenerationFailure when the answer grows out of bounds."""
         for event in batch:
             match event:
-                case TextDelta(raw):
+                case TextDelta(raw):  # first, for nearly all are
                     self._append(Kind.TEXT, raw)
                 case ReasoningDelta(raw):
                     self._append(Kind.REASONING, raw)
@@ -77,6 +77,9 @@ class Recorder:
     def _append(self, kind: Kind, raw: bytes) -> None:
         self._count(len(raw))
         self.visible = True
+        if len(raw) <= PIECE_BYTES:
+            self._log.append(kind, raw)
+            return
         for piece in pieces(raw, PIECE_BYTES):
             self._log.append(kind, piece)
 

@@ -23,6 +23,20 @@ class EventSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The `data` of each event that `chunk` completes. Raises GenerationFailure for one of more than 1 MiB."""
+        # Most packets are one event of one line.
+        if (
+            chunk.endswith(b"\n\n")
+            and chunk.startswith(b"data: ")
+            and chunk.find(b"\n") == len(chunk) - 2
+            and b"\r" not in chunk
+            and not (self._tail or self._data or self._skip_lf)
+        ):
+            self._first = False
+            self._bound(len(chunk))
+            return [chunk[6:-2]]
+        return self._split(chunk)
+
+    def _split(self, chunk: bytes) -> list[bytes]:
         if self._skip_lf and chunk:
             self._skip_lf = False
             chunk = chunk.removeprefix(b"\n")

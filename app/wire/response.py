@@ -136,8 +136,14 @@ class _Reading:
             return
         if pipe.paused:
             return
-        ended, last = self._log.ended, self._log.last_seq
-        for body, seq in _bodies(self._log.after(self._seq), self._encode):
+        log = self._log
+        ended, last = log.ended, log.last_seq
+        if last == self._seq + 1 and not ended:  # one more: nearly always
+            pipe.write(self._encode(log.after(self._seq)[0]))
+            self._moved = self._loop.time()
+            self._seq = last
+            return
+        for body, seq in _bodies(log.after(self._seq), self._encode):
             if ended and seq == last:
                 self.rest = body  # goes out together with the end of the response
                 break

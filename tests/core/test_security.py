@@ -211,17 +211,16 @@ async def test_hashes_are_argon2id_with_our_cost(passwords: Passwords) -> None:
 async def test_nobody_has_no_password_and_costs_as_much(passwords: Passwords) -> None:
     hashed = await passwords.hash("secret")
 
-    async def median(check: Callable[[], Any]) -> float:
-        times = []
-        for _ in range(15):
-            began = time.perf_counter()
+    async def work(check: Callable[[], Any]) -> float:
+        """Of the processor, not of the clock: whether a hash is made at all, whatever else the machine does."""
+        began = time.process_time()
+        for _ in range(10):
             assert not await check()
-            times.append(time.perf_counter() - began)
-        return sorted(times)[7]
+        return time.process_time() - began
 
-    somebody = await median(lambda: passwords.verify("wrong", hashed))
-    nobody = await median(lambda: passwords.verify("wrong", None))
-    assert 0.5 < nobody / somebody < 2
+    somebody = await work(lambda: passwords.verify("wrong", hashed))
+    nobody = await work(lambda: passwords.verify("wrong", None))
+    assert somebody / 4 < nobody < somebody * 4
 
 
 async def test_too_many_hashes_at_once_are_refused_and_room_comes_back() -> None:
