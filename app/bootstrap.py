@@ -70,6 +70,7 @@ class House:
     async def close(self) -> None:
         """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
         async with AsyncExitStack() as last_first:
+            last_first.callback(self.upkeep.unlock)
             last_first.push_async_callback(self.database.close)
             last_first.push_async_callback(self.standing_database.close)
             last_first.callback(self.passwords.close)

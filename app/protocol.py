@@ -49,6 +49,8 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
         super().connection_lost(exc)
+        for pipe in self._pipes:
+            pipe.lose()  # uvicorn tells only the newest request of a connection
         self._tell_pipes()
 
     def resume_writing(self) -> None:
@@ -212,6 +214,11 @@ class _Pipe:
 
     def write(self, body: bytes) -> None:
         self._cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+
+    def lose(self) -> None:
+        if not self._cycle.response_complete:
+            self._cycle.disconnected = True
+            self._cycle.message_event.set()
 
     def abort(self) -> None:
         """At once: closing would wait for the reader to take what is buffered."""

@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from queue import SimpleQueue
 
 _sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
@@ -21,14 +20,18 @@ class WriteAheadLog:
     power from the next sync on, which this does beside it.
     """
 
-    def __init__(self, database: Path, sync: Callable[[int], None] = _sync) -> None:
-        self._path = Path(f"{database}-wal")
+    def __init__(self, sync: Callable[[int], None] = _sync) -> None:
+        self._path: str | None = None
         self._sync = sync
         self._waiting: list[asyncio.Future[None]] = []
         self._syncing = False
         self._rounds: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._file: int | None = None
+
+    def opened(self, database: str) -> None:
+        """A connection to this file was made, which has a log."""
+        self._path = f"{database}-wal"
 
     def settle(self) -> "asyncio.Future[None]":
         """Done when all that is committed by now is on the disk; raises OSError."""
@@ -79,9 +82,15 @@ class WriteAheadLog:
             self._next_round()
 
     def _to_disk(self) -> None:
+        if self._path is None:
+            return
+        if self._file is not None and not os.fstat(self._file).st_nlink:
+            # The last connection went and took the log with it; another has made a new one.
+            os.close(self._file)
+            self._file = None
         if self._file is None:
             try:
                 self._file = os.open(self._path, os.O_RDONLY)
             except FileNotFoundError:
-                return  # a file system that cannot have one: there each commit syncs by itself
+                return  # nothing was written since the last connection of all closed, which syncs
         self._sync(self._file)

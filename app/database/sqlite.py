@@ -9,7 +9,6 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
@@ -26,6 +25,8 @@ from app.database.unit import Unit
 T = TypeVar("T")
 
 _READERS = 2
+_LOG_BYTES = 64 * 1024 * 1024
+"""What the write-ahead log shrinks to when it begins anew after a crowd of readers let it grow."""
 
 _Work = Callable[[Connection], Any]
 _Job = tuple[_Work, "asyncio.Future[Any] | None"]
@@ -35,10 +36,10 @@ class SqliteStore:
     def __init__(self, url: URL, settings: StorageSettings) -> None:
         patience = settings.database_statement_timeout
         # SQLite has one writer. Waiting here is fair and wakes at once; its busy handler is neither.
-        self._writer = _Turns([_Thread(_engine(url, patience, "BEGIN IMMEDIATE"))], patience)
-        reading = _engine(url, patience, "BEGIN")
+        self._log = WriteAheadLog()
+        self._writer = _Turns([_Thread(_engine(url, patience, "BEGIN IMMEDIATE", self._log))], patience)
+        reading = _engine(url, patience, "BEGIN", self._log)
         self._readers = _Turns([_Thread(reading) for _ in range(_READERS)], settings.database_pool_timeout)
-        self._log = WriteAheadLog(Path(url.database)) if url.database not in (None, "", ":memory:") else None
 
     @property
     def in_use(self) -> int:
@@ -71,12 +72,10 @@ class SqliteStore:
             self._readers.give_back(thread)
 
     async def settle(self) -> None:
-        if self._log is not None:
-            await self._log.settle()
+        await self._log.settle()
 
     async def close(self) -> None:
-        if self._log is not None:
-            await asyncio.to_thread(self._log.close)
+        await asyncio.to_thread(self._log.close)
         for turns in (self._writer, self._readers):
             await turns.close()
 
@@ -155,7 +154,7 @@ class _Thread:
             else:
                 _hand_over(future, result, None)
             # Not kept until the next job comes: it may hold a whole answer.
-            del job, work, future
+            job = work = future = result = None  # type: ignore[assignment]  # nothing reads them as what they were
         if connection is not None:
             connection.close()
 
@@ -178,7 +177,11 @@ def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException 
 def _committing(rest: _Work) -> _Work:
     def commit(connection: Connection) -> None:
         rest(connection)
-        connection.commit()
+        try:
+            connection.commit()
+        except BaseException:
+            connection.invalidate()  # SQLite may be within the transaction still, and SQLAlchemy holds it for over
+            raise
 
     return commit
 
@@ -195,10 +198,14 @@ def _glancing(look: Callable[[Connection], T]) -> Callable[[Connection], T]:
 
 def _rollback(connection: Connection) -> None:
     if connection.in_transaction():
-        connection.rollback()
+        try:
+            connection.rollback()
+        except BaseException:
+            connection.invalidate()
+            raise
 
 
-def _engine(url: URL, patience: float, begin: str) -> Engine:
+def _engine(url: URL, patience: float, begin: str, log: WriteAheadLog) -> Engine:
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
         poolclass=NullPool,  # a thread keeps its connection
@@ -211,17 +218,27 @@ def _engine(url: URL, patience: float, begin: str) -> Engine:
         cast(Any, connection).isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
+        # A file system may have none; there each commit syncs by itself.
         has_log = cursor.fetchone() == ("wal",)
-        synchronous = "NORMAL" if has_log else "FULL"  # see WriteAheadLog
-        for pragma in (f"synchronous={synchronous}", "foreign_keys=ON", f"busy_timeout={int(patience * 1000)}"):
+        for pragma in (
+            f"synchronous={'NORMAL' if has_log else 'FULL'}",
+            f"journal_size_limit={_LOG_BYTES}",
+            "foreign_keys=ON",
+            f"busy_timeout={int(patience * 1000)}",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA database_list")
+        file = cursor.fetchall()[0][2]  # not where a link to it is: the log lies beside the file itself
         cursor.close()
+        if has_log:
+            log.opened(file)
 
     def on_begin(connection: Connection) -> None:
         # A deferred transaction that turns into a write fails at once, whatever the busy timeout.
         try:
             connection.connection.cursor().execute(begin)
         except sqlite3.Error as error:
+            connection.invalidate()  # SQLAlchemy would never begin on it again
             raise OperationalError(begin, None, error) from error
 
     event.listen(engine, "connect", on_connect)

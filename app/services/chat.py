@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from app.core.errors import ConversationBusy, DatabaseUnavailable, Invalid, MessageTooLong, NotFound
+from app.core.errors import ConversationBusy, Invalid, MessageTooLong, NotFound
 from app.database import Database
 from app.domain.cards import ModelCard
 from app.domain.chat import Conversation, Generation, Turn
@@ -51,8 +51,10 @@ class ChatService:
 
         Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, parent, file or
         collection), ConversationBusy, TooManyGenerations, KeyReused, Draining or DatabaseUnavailable: before the model
-        is called and before anything is stored. It goes on to its end when the caller is cancelled, for between the
-        commit and the start of the run nothing may be lost.
+        is called and before anything is stored, but for a disk that fails in the last moment.
+
+        It goes on to its end when the caller is cancelled, for between the commit and the start of the run nothing may
+        be lost.
         """
         self._check(turn)
         task = asyncio.create_task(self._post(user_id, turn, key))
@@ -121,16 +123,10 @@ class ChatService:
         except BaseException:
             slot.release()
             raise
-        await self._settle(started.generation.id)
+        # Nothing is acknowledged before it is on the disk; the model need not wait for that. If it fails, the answer is
+        # written all the same: a retry with the same key may find it.
+        await self._database.settle()
         return started
-
-    async def _settle(self, generation_id: str) -> None:
-        """Nothing is acknowledged before it is on the disk; the model need not wait for that."""
-        try:
-            await self._database.settle()
-        except DatabaseUnavailable:
-            await self._engine.stop(generation_id)
-            raise
 
 
 def _request(turn: Turn, card: ModelCard, post: Acknowledged) -> ModelRequest:

@@ -103,6 +103,9 @@ class Upkeep:
             await self._lease.release()
         except DatabaseUnavailable:
             logger.warning("the lease was not given up; it runs out by itself")
+
+    def unlock(self) -> None:
+        """Let another process have an embedded database, once ours is closed."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -1,6 +1,7 @@
 """The one streaming response: it reads a log and writes frames, and holds nothing else."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from app.core.metrics import Metrics
 from app.domain.events import LogEvent
 from app.generation.log import EventLog
 from app.wire.pipes import Pipe, pipe_of
+
+logger = logging.getLogger(__name__)
 
 Encoder = Callable[[LogEvent], bytes]
 
@@ -73,6 +76,7 @@ class EventStreamResponse(Response):
             async with pipe_of(scope, receive, send) as pipe:
                 reading = _Reading(self._log, self._encode, self._after, pipe, self._limits)
                 try:
+                    reading.begin()
                     await reading.finished
                 finally:
                     reading.close()
@@ -113,8 +117,10 @@ class _Reading:
         self._timer = self._loop.call_later(min(limits.ping, limits.stuck), self._tick)
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.rest = b""
-        log.listen(self._write)
-        pipe.on_change = self._change
+
+    def begin(self) -> None:
+        self._log.listen(self._write)
+        self._pipe.on_change = self._change
         self._write()
 
     def close(self) -> None:
@@ -129,7 +135,15 @@ class _Reading:
             self._write()
 
     def _write(self) -> None:
-        """Write what is new, as far as the reader takes it."""
+        """Write what is new, as far as the reader takes it. A reader that fails must not fail who writes the log."""
+        try:
+            self._write_on()
+        except Exception:
+            logger.exception("a stream could not be written")
+            self._pipe.abort()
+            self._finish()
+
+    def _write_on(self) -> None:
         pipe = self._pipe
         if self.finished.done() or pipe.gone:
             self._finish()

@@ -44,7 +44,9 @@ async def log(tmp_path: Path, disk: Disk) -> AsyncIterator[WriteAheadLog]:
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE t (x)")
-    log = WriteAheadLog(file, disk.sync)
+    connection.execute("INSERT INTO t VALUES (1)")
+    log = WriteAheadLog(disk.sync)
+    log.opened(str(file))
     yield log
     disk.let.set()
     await asyncio.to_thread(log.close)
@@ -83,8 +85,8 @@ async def test_who_left_disturbs_nobody(log: WriteAheadLog, disk: Disk) -> None:
     await asyncio.gather(tasks[0], tasks[2])
 
 
-async def test_without_a_log_there_is_nothing_to_wait_for(tmp_path: Path) -> None:
-    log = WriteAheadLog(tmp_path / "none.db")
+async def test_without_a_log_there_is_nothing_to_wait_for() -> None:
+    log = WriteAheadLog()
     await log.settle()
     log.close()
 
