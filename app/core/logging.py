@@ -21,7 +21,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 OURS = "app"
 # Some of these set a level of their own when an environment variable says so, and then log bodies and headers.
-CHATTY = ("aiohttp", "aiosqlite", "anthropic", "asyncio", "httpcore", "httpx", "httpx2", "openai", "sqlalchemy")
+CHATTY = ("aiosqlite", "anthropic", "asyncio", "httpcore", "httpx", "httpx2", "openai", "sqlalchemy")
 # A field of an entry that `logging` itself sets, rather than the caller by `extra`.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 FRAMES = 50

@@ -19,7 +19,7 @@ from app.providers.anthropic_requests import messages_call
 from app.providers.calls import StreamCall
 from app.providers.relay import Answer, relay
 from app.providers.sse import EventSplitter
-from app.providers.transport import AiohttpTransport
+from app.providers.transport import Transport
 from app.providers.verdicts import PROTOCOL, REJECTED
 
 OFFICIAL_BASE_URL = "https://api.anthropic.com"
@@ -37,7 +37,7 @@ class AnthropicProvider:
     def __init__(self, *, api_key: SecretStr, base_url: str | None, connect_timeout: float) -> None:
         address = (base_url or OFFICIAL_BASE_URL).rstrip("/").removesuffix("/v1")  # which the SDK adds
         key = api_key.get_secret_value().strip()
-        transport = AiohttpTransport(address, connect_timeout=connect_timeout)
+        transport = Transport(address, connect_timeout=connect_timeout)
         self._client = anthropic.AsyncAnthropic(
             # Given both, the SDK looks for neither credentials nor addresses in the environment and in files.
             api_key=key,
@@ -92,7 +92,7 @@ class AnthropicProvider:
         response = await _answer(self._client.get("/v1/models", cast_to=httpx2.Response, options={"params": params}))
         try:
             return msgspec.json.decode(response.content, type=Page)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise PROTOCOL.failure() from error
 
 

@@ -25,7 +25,7 @@ _BY_CODE = {
     "contract_spend_limit_reached": verdicts.SPENT,
     "enforced_spend_limit_reached": verdicts.SPENT,
     "linked_organization_spend_limit_reached": verdicts.SPENT,
-    "organization_on_hold": verdicts.SPENT,
+    "organization_on_hold": verdicts.AUTH,  # disabled, and not for money
     "image_dimensions_too_large": verdicts.UNREADABLE,
 }
 # There is no code for these yet, only a sentence.

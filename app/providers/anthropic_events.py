@@ -136,7 +136,7 @@ class EventReader(AnswerReader):
 def _decode_loosely(payload: bytes) -> Event:
     try:
         loose = msgspec.convert(loads(payload), _LooseEvent)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # of another shape, or half a surrogate pair in a name
         raise PROTOCOL.failure() from error
     return Event(
         loose.type or "",
@@ -152,6 +152,6 @@ def _loose_piece(fields: dict[str, Any]) -> Piece:
     words = {
         name: value
         for name in ("type", "signature", "data", "stop_reason")
-        if isinstance(value := fields.get(name), str)
+        if isinstance(value := fields.get(name), str) and value.isascii()  # else it could neither be kept nor go back
     }
     return Piece(text=dumps(fields.get("text")), thinking=dumps(fields.get("thinking")), **words)

@@ -32,7 +32,7 @@ class Counts:
         """What is known with this report; None where it is no report of what was written."""
         try:
             told = msgspec.json.decode(raw, type=_Usage)
-        except (msgspec.DecodeError, RecursionError):  # also where there is none
+        except (ValueError, RecursionError):  # also where there is none
             return None
         details = told.output_tokens_details
         self._input = max(self._input, told.input_tokens or 0)

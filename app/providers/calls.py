@@ -1,4 +1,4 @@
-"""The request behind every relayed answer: JSON out, an unread stream in, at hardly more than the price of its bytes."""
+"""The request behind every relayed answer: JSON out, an unread stream in, for little more than its bytes cost."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import httpx2
 import msgspec
-from multidict import CIMultiDict
-from yarl import URL
 
 from app.domain.failures import GenerationFailure
 from app.domain.prompts import Image, ModelRequest, Pdf
+from app.providers.bodies import Body
 from app.providers.relay import expect
-from app.providers.transport import AiohttpTransport, Body, Refused
+from app.providers.transport import Refused, Route, Transport
 from app.providers.verdicts import REJECTED, TIMEOUT, UNREACHABLE
 
 _LARGE = 256 * 1024
@@ -38,7 +37,7 @@ class StreamCall:
 
     def __init__(
         self,
-        transport: AiohttpTransport,
+        transport: Transport,
         url: str,
         headers: Mapping[str, object],
         *,
@@ -47,36 +46,42 @@ class StreamCall:
         reported: Callable[[object], GenerationFailure],
     ) -> None:
         self._transport = transport
-        self._url = URL(url, encoded=True)
         # An SDK marks a header that it leaves out by an object.
         given = {name: value for name, value in headers.items() if isinstance(value, str)}
-        self._headers = CIMultiDict({**given, "Content-Type": "application/json", "Accept-Encoding": "identity"})
-        self._sendable = all(map(str.isascii, given.values()))  # else the connection would spell it in some way
+        self._route = _route(transport, url, given)
         self._media_type = media_type
         self._refused = refused
         self._reported = reported
 
     async def open(self, request: ModelRequest, spell: Spell) -> Body:
         """The body of the answer, unread. Raises GenerationFailure."""
-        if not self._sendable:
+        if self._route is None:
             raise REJECTED.failure()
         content, further = await _encoded(request, spell)
-        headers = self._headers
-        if further:
-            headers = headers.copy()
-            headers.update(further)
         try:
-            arrival = await self._transport.post(self._url, headers, content)
+            arrival = await self._transport.post(self._route, content, further)
         except Refused as error:
             raise self._refused(error.response) from error
         except httpx2.TimeoutException as error:
             raise TIMEOUT.failure() from error
         except httpx2.TransportError as error:
             raise UNREACHABLE.failure() from error
-        except ValueError as error:  # a key with a line end
+        except ValueError as error:  # a header that no request can hold
             raise REJECTED.failure() from error
         await expect(arrival.headers, arrival.body, self._media_type, self._reported)
         return arrival.body
+
+
+def _route(transport: Transport, url: str, headers: Mapping[str, str]) -> Route | None:
+    """None for a key that no request can hold: one that is no ASCII would be another to the vendor, or hold a line."""
+    if not all(map(str.isascii, headers.values())):
+        return None
+    framing = {"content-type": "application/json", "accept-encoding": "identity"}
+    given = {name: value for name, value in headers.items() if name.lower() not in framing}
+    try:
+        return transport.route(url, given | framing)
+    except ValueError:
+        return None
 
 
 async def _encoded(request: ModelRequest, spell: Spell) -> tuple[bytes, Mapping[str, str]]:

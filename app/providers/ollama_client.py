@@ -9,7 +9,7 @@ import msgspec
 
 from app.providers import ollama_errors
 from app.providers.calls import StreamCall
-from app.providers.transport import AiohttpTransport, body_of
+from app.providers.transport import Transport, body_of
 from app.providers.verdicts import PROTOCOL
 
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
@@ -22,7 +22,7 @@ class OllamaClient:
     def __init__(self, base_url: str, *, connect_timeout: float) -> None:
         # Many note down the address of one of its interfaces.
         self._base = re.sub(r"(/v1|/api)?/*$", "", base_url)
-        self._transport = AiohttpTransport(self._base, connect_timeout=connect_timeout)
+        self._transport = Transport(self._base, connect_timeout=connect_timeout)
         self.chat = StreamCall(
             self._transport,
             f"{self._base}/api/chat",
@@ -44,7 +44,7 @@ class OllamaClient:
                 return msgspec.json.decode(await response.aread(), type=kind)
         except httpx2.TransportError as error:
             raise ollama_errors.unreached(error) from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise PROTOCOL.failure() from error
 
     async def aclose(self) -> None:

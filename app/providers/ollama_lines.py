@@ -72,7 +72,7 @@ class LineReader(AnswerReader):
 def _decode_loosely(payload: bytes) -> Line:
     try:
         loose = msgspec.convert(loads(payload), _LooseLine)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # of another shape, or half a surrogate pair in a name
         raise PROTOCOL.failure() from error
     said = loose.message or {}
     return Line(

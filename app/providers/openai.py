@@ -18,7 +18,7 @@ from app.providers.openai_chunks import ChunkReader
 from app.providers.openai_requests import chat_body
 from app.providers.relay import Answer, relay
 from app.providers.sse import EventSplitter
-from app.providers.transport import AiohttpTransport
+from app.providers.transport import Transport
 from app.providers.verdicts import PROTOCOL, REJECTED
 
 OFFICIAL_BASE_URL = "https://api.openai.com/v1"
@@ -40,7 +40,7 @@ class OpenAIProvider:
 
     def __init__(self, provider_id: str, *, api_key: SecretStr, base_url: str | None, connect_timeout: float) -> None:
         address = base_url or OFFICIAL_BASE_URL
-        transport = AiohttpTransport(address, connect_timeout=connect_timeout)
+        transport = Transport(address, connect_timeout=connect_timeout)
         self._id = provider_id
         self._official = urlsplit(address).hostname == "api.openai.com"
         self._client = openai.AsyncOpenAI(
@@ -50,6 +50,8 @@ class OpenAIProvider:
             max_retries=0,
             http_client=httpx2.AsyncClient(transport=transport, headers={"Accept-Encoding": "identity"}, timeout=None),
         )
+        # What the SDK takes from OPENAI_CUSTOM_HEADERS may hold credentials of another program.
+        self._client._custom_headers = {}
         if provider_id != "openai":
             # The SDK takes these from OPENAI_ORG_ID and OPENAI_PROJECT_ID; they are no business of another vendor.
             self._client.organization = self._client.project = None
@@ -73,7 +75,7 @@ class OpenAIProvider:
         response = await _answer(self._client.get("/models", cast_to=httpx2.Response))
         try:
             listed = msgspec.json.decode(response.content, type=_ModelList).data
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise PROTOCOL.failure() from error
         ids = sorted({model.id for model in listed})
         return [shipped.card(self._id, name) for name in ids if not self._official or shipped.is_chat_model(name)]

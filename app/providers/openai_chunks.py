@@ -77,17 +77,18 @@ class ChunkReader(AnswerReader):
             chunk = _decode(payload)
         except (ValueError, RecursionError):
             chunk = _decode_loosely(payload)
-        if chunk.error != NULL:
+        if given(chunk.error):
             raise openai_errors.reported(loads(bytes(chunk.error)))
         for choice in chunk.choices or ():
             if choice.index == 0:
                 self._choose(choice, events)
-        if chunk.usage != NULL and (usage := _usage(chunk.usage)):
+        if given(chunk.usage) and (usage := _usage(chunk.usage)):
             events.append(usage)
 
     def _choose(self, choice: Choice, events: list[ProviderEvent]) -> None:
         if delta := choice.delta:
-            self._think(delta.reasoning_content, events) or self._think(delta.reasoning, events)
+            if delta.reasoning_content is not NULL or delta.reasoning is not NULL:
+                self._think(delta.reasoning_content, events) or self._think(delta.reasoning, events)
             self._say(delta.content, events)
             if given(delta.refusal):
                 raise REFUSED.failure()
@@ -115,7 +116,7 @@ class ChunkReader(AnswerReader):
 def _decode_loosely(payload: bytes) -> Chunk:
     try:
         loose = msgspec.convert(loads(payload), _LooseChunk)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # of another shape, or half a surrogate pair in a name
         raise PROTOCOL.failure() from error
     choices = [
         Choice(choice.index or 0, _delta(choice.delta or {}), choice.finish_reason) for choice in loose.choices or ()

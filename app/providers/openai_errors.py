@@ -9,21 +9,48 @@ from app.domain.failures import GenerationFailure
 from app.providers import verdicts
 from app.providers.verdicts import Verdict
 
+_NO_IMAGE = (
+    "empty_image_file",
+    "failed_to_download_image",
+    "image_file_not_found",
+    "image_file_too_large",
+    "image_parse_error",
+    "image_too_large",
+    "image_too_small",
+    "invalid_base64_image",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_image_mode",
+    "invalid_image_url",
+    "unsupported_image_media_type",
+)
 # `code` or `type` of an error object, where it says more than the status does.
 _BY_WORD = {
     "context_length_exceeded": verdicts.TOO_LONG,
     "insufficient_quota": verdicts.SPENT,
     "insufficient_balance": verdicts.SPENT,
+    "credit_balance_exhausted": verdicts.SPENT,
+    "organization_spend_limit_exceeded": verdicts.SPENT,
+    "organization_usage_limit_exceeded": verdicts.SPENT,
+    "project_spend_limit_exceeded": verdicts.SPENT,
     "billing_hard_limit_reached": verdicts.SPENT,
     "billing_not_active": verdicts.SPENT,
     "model_not_found": verdicts.UNKNOWN_MODEL,
     "content_filter": verdicts.REFUSED,
     "content_policy_violation": verdicts.REFUSED,
+    "image_content_policy_violation": verdicts.REFUSED,
+    "misalignment_policy_violation": verdicts.REFUSED,
+    "bio_policy": verdicts.REFUSED,
+    "invalid_prompt": verdicts.REFUSED,  # one that was flagged
     "invalid_api_key": verdicts.AUTH,
     "authentication_error": verdicts.AUTH,
     "rate_limit_exceeded": verdicts.LIMITED,
     "rate_limit_error": verdicts.LIMITED,
+    "slow_down": verdicts.LIMITED,
     "overloaded_error": verdicts.OVERLOADED,
+    "server_is_overloaded": verdicts.OVERLOADED,
+    "service_unavailable_error": verdicts.OVERLOADED,
+    **dict.fromkeys(_NO_IMAGE, verdicts.UNREADABLE),
 }
 # DeepSeek and vLLM have no code for this, only a sentence.
 _TOO_LONG_HINTS = ("maximum context length", "context_length", "context window", "reduce the length")

@@ -106,7 +106,8 @@ def _answered(message: ModelMessage, *, with_reasoning: bool) -> dict[str, Any]:
 
 
 def _called(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    # Some servers read the arguments as JSON, which nothing at all is not.
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
 
 
 def _data_url(data: bytes, media_type: str) -> str:

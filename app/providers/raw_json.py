@@ -46,6 +46,6 @@ def count(raw: Raw) -> int | None:
     """A number of tokens, made sane; None where there is no number."""
     try:
         value = msgspec.json.decode(raw, type=int | None)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return None if value is None else min(max(value, 0), _MAX_TOKENS)

@@ -9,7 +9,8 @@ import msgspec
 
 from app.domain.events import ProviderEvent
 from app.domain.failures import GenerationFailure
-from app.providers.transport import ERROR_BODY_BYTES, Body
+from app.providers.bodies import Body
+from app.providers.transport import ERROR_BODY_BYTES
 from app.providers.verdicts import PROTOCOL
 
 
@@ -102,7 +103,7 @@ async def _error_in(body: Body) -> object:
         page += data
     try:
         return msgspec.json.decode(page, type=_Failed).error
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from tests.bench.results import Results
 from tests.bench.table import Row, Text, rows
 
-_PARTS = ("uvicorn", "uvloop", "fastapi", "starlette", "openai", "anthropic", "aiohttp", "sqlalchemy")
+_PARTS = ("uvicorn", "uvloop", "fastapi", "starlette", "openai", "anthropic", "httptools", "sqlalchemy")
 _HEAD = (
     Text("bare relay", "裸转发"),
     Text("tutorial code", "教程写法"),
