@@ -320,6 +320,17 @@ async def test_a_seal_comes_in_pieces_and_also_for_thoughts_that_are_not_shown(
     ]
 
 
+async def test_a_seal_that_could_be_neither_kept_nor_given_back_is_none(
+    vendor: Loopback, claude: AnthropicProvider
+) -> None:
+    half = rb"\ud83d"
+    seal = b'{"type":"content_block_delta","delta":{"type":"signature_delta","signature":"%b"}}' % half
+    redacted = b'{"type":"content_block_start","content_block":{"type":"redacted_thinking","data":"%b"}}' % half
+    odd = b"data: " + seal + b"\n\ndata: " + redacted + b"\n\n"
+    vendor.replies = [events(START, begin(type="thinking", thinking="Hm."), odd, CLOSE, text("42"), END)]
+    assert await run(claude) == [ReasoningDelta(b'"Hm."'), TextDelta(b'"42"'), *DONE]
+
+
 # How it ends
 
 

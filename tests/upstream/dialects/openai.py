@@ -46,7 +46,7 @@ ERRORS: dict[Reason, tuple[str, str, str | None, str | None]] = {
     "rate_limited": ("Rate limit reached for requests.", "rate_limit_error", None, "rate_limit_exceeded"),
     "quota": ("You exceeded your current quota.", "insufficient_quota", None, "insufficient_quota"),
     "server_error": ("The server had an error while processing your request.", "server_error", None, None),
-    "overloaded": ("The engine is currently overloaded.", "server_error", None, "overloaded"),
+    "overloaded": ("The engine is overloaded.", "service_unavailable_error", None, "server_is_overloaded"),
 }
 
 
