@@ -4,8 +4,8 @@ from app.core.config import ModelSettings
 from app.domain.providers import Provider
 from app.providers.discovery import Discovered
 from app.providers.offline import OfflineProvider
-from app.providers.ollama import OllamaProvider
-from app.providers.openai import OpenAIProvider
+from app.providers.ollama.adapter import OllamaProvider
+from app.providers.openai.adapter import OpenAIProvider
 
 DEEPSEEK_BASE_URL = "https://api.deepseek.com/v1"
 
@@ -15,7 +15,7 @@ def configured_providers(settings: ModelSettings) -> dict[str, Provider]:
     providers: dict[str, Provider] = {}
     if settings.anthropic_api_key:
         # Not at the top: its SDK takes 0.9 s and 44 MB to load (measured), which a server without Claude can spare.
-        from app.providers.anthropic import AnthropicProvider  # noqa: PLC0415
+        from app.providers.anthropic.adapter import AnthropicProvider  # noqa: PLC0415
 
         providers["anthropic"] = AnthropicProvider(
             api_key=settings.anthropic_api_key,

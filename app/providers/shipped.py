@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from app.domain.cards import Input, ModelCard
-from app.providers.anthropic_models import Claude
+from app.providers.claude import Claude
 
 # Where a bare model id is looked for, and a default model found: the first that is configured.
 ORDER = ("anthropic", "openai", "deepseek", "ollama", "offline")

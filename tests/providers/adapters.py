@@ -12,9 +12,9 @@ from app.domain.failures import GenerationFailure
 from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.providers import Provider
 from app.domain.text import decode
-from app.providers.anthropic import AnthropicProvider
-from app.providers.ollama import OllamaProvider
-from app.providers.openai import OpenAIProvider
+from app.providers.anthropic.adapter import AnthropicProvider
+from app.providers.ollama.adapter import OllamaProvider
+from app.providers.openai.adapter import OpenAIProvider
 from tests.providers.asked import Read, by_anthropic, by_ollama, by_openai
 
 SECONDS = 5.0

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.domain.providers import Provider
-from app.providers.openai import OpenAIProvider
+from app.providers.openai.adapter import OpenAIProvider
 from tests.providers.adapters import ADAPTERS, Adapter
 from tests.providers.loopback import Loopback
 from tests.upstream import Upstream

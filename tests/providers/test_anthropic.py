@@ -25,7 +25,7 @@ from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import ModelMessage, ModelRequest, Reasoning, Text
 from app.domain.text import decode
 from app.providers import shipped
-from app.providers.anthropic import AnthropicProvider
+from app.providers.anthropic.adapter import AnthropicProvider
 from tests.providers.loopback import Loopback, events, page
 
 SONNET = shipped.card("anthropic", "claude-sonnet-5-5")

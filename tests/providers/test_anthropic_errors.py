@@ -5,7 +5,7 @@ import httpx2
 import pytest
 
 from app.domain.failures import FailureCode
-from app.providers.anthropic_errors import failure_of, reported
+from app.providers.anthropic.errors import failure_of, reported
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/messages")
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from app.domain.cards import Input, ModelCard
 from app.domain.failures import GenerationFailure
 from app.providers import shipped
-from app.providers.anthropic import AnthropicProvider
+from app.providers.anthropic.adapter import AnthropicProvider
 from tests.providers.loopback import Loopback, page
 
 ALL = frozenset(Input)

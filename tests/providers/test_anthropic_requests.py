@@ -18,7 +18,7 @@ from app.domain.prompts import (
     ToolResult,
 )
 from app.providers import shipped
-from app.providers.anthropic_requests import messages_call
+from app.providers.anthropic.requests import messages_call
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 EPHEMERAL = {"type": "ephemeral"}

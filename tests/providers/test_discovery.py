@@ -13,8 +13,8 @@ from app.domain.prompts import ModelMessage, ModelRequest
 from app.providers.catalogue import Catalogue
 from app.providers.discovery import Discovered
 from app.providers.offline import OfflineProvider
-from app.providers.ollama import OllamaProvider
-from app.providers.openai import OpenAIProvider
+from app.providers.ollama.adapter import OllamaProvider
+from app.providers.openai.adapter import OpenAIProvider
 from tests.providers.clock import Clock
 from tests.providers.loopback import Loopback, page
 from tests.upstream import Page, Refuse, Silence, Upstream

@@ -13,7 +13,9 @@ from anthropic.types.shared.error_type import ErrorType
 from openai.types.responses.response_error import ResponseError
 
 from app.domain.failures import GenerationFailure
-from app.providers import anthropic_errors, ollama_errors, openai_errors
+from app.providers.anthropic import errors as anthropic_errors
+from app.providers.ollama import errors as ollama_errors
+from app.providers.openai import errors as openai_errors
 from app.providers.verdicts import (
     AUTH,
     FAILED,

@@ -14,7 +14,7 @@ from app.domain.events import Finish, FinishReason, ProviderEvent, ReasoningDelt
 from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.text import decode
-from app.providers.ollama import OllamaProvider
+from app.providers.ollama.adapter import OllamaProvider
 from tests.providers.loopback import LINES, Loopback, Reply, endless_page, events, page, silence
 
 LLAMA = ModelCard("ollama", "llama3.2", context_window=8192)

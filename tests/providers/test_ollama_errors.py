@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from app.domain.failures import FailureCode
-from app.providers.ollama_errors import refused, reported, unreached
+from app.providers.ollama.errors import refused, reported, unreached
 
 
 @pytest.mark.parametrize(

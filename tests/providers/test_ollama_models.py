@@ -10,7 +10,7 @@ import pytest
 from app.domain.cards import Input, ModelCard
 from app.domain.failures import GenerationFailure
 from app.domain.prompts import Effort, ModelMessage, ModelRequest
-from app.providers.ollama import OllamaProvider
+from app.providers.ollama.adapter import OllamaProvider
 from tests.providers.loopback import Loopback, Reply, page
 from tests.upstream import Page, Refuse, Upstream
 

@@ -20,7 +20,7 @@ from app.domain.prompts import (
     ToolCall,
     ToolResult,
 )
-from app.providers.ollama_requests import LEVELS, SWITCH, ThinkValues, chat_body
+from app.providers.ollama.requests import LEVELS, SWITCH, ThinkValues, chat_body
 
 CARD = ModelCard("ollama", "llama3.2", context_window=4096)
 

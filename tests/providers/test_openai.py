@@ -13,7 +13,7 @@ from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.text import decode
 from app.providers import shipped
-from app.providers.openai import OpenAIProvider
+from app.providers.openai.adapter import OpenAIProvider
 from tests.providers.loopback import (
     DONE,
     END,

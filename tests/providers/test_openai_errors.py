@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from app.domain.failures import FailureCode
-from app.providers.openai_errors import failure_of, reported
+from app.providers.openai.errors import failure_of, reported
 from app.providers.verdicts import retry_after
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1")

@@ -15,7 +15,8 @@ import openai
 import pytest
 
 from app.domain.failures import GenerationFailure
-from app.providers import anthropic_errors, openai_errors
+from app.providers.anthropic import errors as anthropic_errors
+from app.providers.openai import errors as openai_errors
 from app.providers.verdicts import (
     AUTH,
     FAILED,

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import ModelMessage, ModelRequest
 from app.providers import shipped
-from app.providers.openai import OpenAIProvider
+from app.providers.openai.adapter import OpenAIProvider
 from app.providers.transport import Transport
 from tests.providers.loopback import END, Loopback, Reply, chunk, events
 

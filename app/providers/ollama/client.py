@@ -7,8 +7,8 @@ from typing import TypeVar
 import httpx2
 import msgspec
 
-from app.providers import ollama_errors
 from app.providers.calls import StreamCall
+from app.providers.ollama import errors
 from app.providers.transport import Transport, body_of
 from app.providers.verdicts import PROTOCOL
 
@@ -28,8 +28,8 @@ class OllamaClient:
             f"{self._base}/api/chat",
             {},
             media_type="application/x-ndjson",
-            refused=ollama_errors.refused,
-            reported=ollama_errors.reported,
+            refused=errors.refused,
+            reported=errors.reported,
         )
 
     async def ask(self, method: str, path: str, kind: type[_T], body: object = None) -> _T:
@@ -39,11 +39,11 @@ class OllamaClient:
         try:
             response = await self._transport.handle_async_request(request)
             if response.status_code >= 400:
-                raise ollama_errors.refused(response)
+                raise errors.refused(response)
             with closing(body_of(response)):
                 return msgspec.json.decode(await response.aread(), type=kind)
         except httpx2.TransportError as error:
-            raise ollama_errors.unreached(error) from error
+            raise errors.unreached(error) from error
         except (ValueError, RecursionError) as error:
             raise PROTOCOL.failure() from error
 

@@ -12,8 +12,8 @@ from app.domain.events import (
     ReasoningSignature,
     RedactedReasoning,
 )
-from app.providers import anthropic_errors
-from app.providers.anthropic_usage import Counts
+from app.providers.anthropic import errors
+from app.providers.anthropic.usage import Counts
 from app.providers.raw_json import NULL, dumps, given, loads
 from app.providers.reading import AnswerReader
 from app.providers.verdicts import PROTOCOL, REFUSED
@@ -77,7 +77,7 @@ class EventReader(AnswerReader):
                 self._add(event.delta, events)
             return
         if given(event.error):
-            raise anthropic_errors.reported(loads(bytes(event.error)))
+            raise errors.reported(loads(bytes(event.error)))
         match event.type:
             case "content_block_start":
                 self._begin(event.content_block or Piece(), events)

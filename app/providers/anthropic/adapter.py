@@ -12,10 +12,10 @@ from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
 from app.domain.failures import GenerationFailure
 from app.domain.prompts import ModelRequest
-from app.providers import anthropic_errors
-from app.providers.anthropic_events import EventReader
-from app.providers.anthropic_lists import Page, card
-from app.providers.anthropic_requests import messages_call
+from app.providers.anthropic import errors
+from app.providers.anthropic.events import EventReader
+from app.providers.anthropic.lists import Page, card
+from app.providers.anthropic.requests import messages_call
 from app.providers.calls import StreamCall
 from app.providers.relay import Answer, relay
 from app.providers.sse import EventSplitter
@@ -57,7 +57,7 @@ class AnthropicProvider:
             {**self._client.default_headers, **self._client.auth_headers},
             media_type="text/event-stream",
             refused=self._refused,
-            reported=anthropic_errors.reported,
+            reported=errors.reported,
         )
 
     @property
@@ -85,7 +85,7 @@ class AnthropicProvider:
         return Answer(await self._call.open(request, messages_call), EventSplitter(), EventReader())
 
     def _refused(self, response: httpx2.Response) -> GenerationFailure:
-        return anthropic_errors.failure_of(self._client._make_status_error_from_response(response))
+        return errors.failure_of(self._client._make_status_error_from_response(response))
 
     async def _page(self, after: str | None) -> Page:
         params: dict[str, object] = {"limit": _PAGE_SIZE} | ({"after_id": after} if after else {})
@@ -100,6 +100,6 @@ async def _answer(call: Awaitable[httpx2.Response]) -> httpx2.Response:
     try:
         return await call
     except anthropic.AnthropicError as error:
-        raise anthropic_errors.failure_of(error) from error
+        raise errors.failure_of(error) from error
     except ValueError as error:  # a key or a text with characters that no request can hold
         raise REJECTED.failure() from error

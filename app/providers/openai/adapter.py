@@ -12,10 +12,11 @@ from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
 from app.domain.failures import GenerationFailure
 from app.domain.prompts import ModelRequest
-from app.providers import openai_errors, shipped
+from app.providers import shipped
 from app.providers.calls import Spelled, StreamCall
-from app.providers.openai_chunks import ChunkReader
-from app.providers.openai_requests import chat_body
+from app.providers.openai import errors
+from app.providers.openai.chunks import ChunkReader
+from app.providers.openai.requests import chat_body
 from app.providers.relay import Answer, relay
 from app.providers.sse import EventSplitter
 from app.providers.transport import Transport
@@ -61,7 +62,7 @@ class OpenAIProvider:
             {**self._client.default_headers, **self._client.auth_headers},
             media_type="text/event-stream",
             refused=self._refused,
-            reported=openai_errors.reported,
+            reported=errors.reported,
         )
 
     @property
@@ -88,13 +89,13 @@ class OpenAIProvider:
         return Answer(body, EventSplitter(), ChunkReader())
 
     def _refused(self, response: httpx2.Response) -> GenerationFailure:
-        return openai_errors.failure_of(self._client._make_status_error_from_response(response))
+        return errors.failure_of(self._client._make_status_error_from_response(response))
 
 
 async def _answer(call: Awaitable[httpx2.Response]) -> httpx2.Response:
     try:
         return await call
     except openai.OpenAIError as error:
-        raise openai_errors.failure_of(error) from error
+        raise errors.failure_of(error) from error
     except ValueError as error:  # a key or a text with characters that no request can hold
         raise REJECTED.failure() from error

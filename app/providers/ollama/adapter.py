@@ -9,10 +9,10 @@ from app.domain.events import ProviderEvent
 from app.domain.prompts import ModelRequest
 from app.providers.calls import Spelled
 from app.providers.ndjson import LineSplitter
-from app.providers.ollama_client import OllamaClient
-from app.providers.ollama_lines import LineReader
-from app.providers.ollama_models import OllamaModels
-from app.providers.ollama_requests import chat_body
+from app.providers.ollama.client import OllamaClient
+from app.providers.ollama.lines import LineReader
+from app.providers.ollama.models import OllamaModels
+from app.providers.ollama.requests import chat_body
 from app.providers.relay import Answer, relay
 
 

@@ -9,8 +9,8 @@ import msgspec
 from app.domain.cards import Input, ModelCard
 from app.domain.failures import GenerationFailure
 from app.providers import shipped
-from app.providers.ollama_client import OllamaClient
-from app.providers.ollama_requests import LEVELS, SWITCH, ThinkValues
+from app.providers.ollama.client import OllamaClient
+from app.providers.ollama.requests import LEVELS, SWITCH, ThinkValues
 
 # The server may be busy, and its list is wanted within seconds. Those left out have their turn with the next list.
 _SHOWN_AT_MOST = 64

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from app.domain.events import Finish, FinishReason, ProviderEvent, Usage
-from app.providers import openai_errors
+from app.providers.openai import errors
 from app.providers.raw_json import NULL, dumps, given, loads
 from app.providers.reading import AnswerReader
 from app.providers.verdicts import OVERLOADED, PROTOCOL, REFUSED
@@ -78,7 +78,7 @@ class ChunkReader(AnswerReader):
         except (ValueError, RecursionError):
             chunk = _decode_loosely(payload)
         if given(chunk.error):
-            raise openai_errors.reported(loads(bytes(chunk.error)))
+            raise errors.reported(loads(bytes(chunk.error)))
         for choice in chunk.choices or ():
             if choice.index == 0:
                 self._choose(choice, events)

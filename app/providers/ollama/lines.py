@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from app.domain.events import Finish, FinishReason, ProviderEvent, Usage
-from app.providers import ollama_errors
+from app.providers.ollama import errors
 from app.providers.raw_json import NULL, count, dumps, given, loads
 from app.providers.reading import AnswerReader
 from app.providers.verdicts import PROTOCOL
@@ -52,7 +52,7 @@ class LineReader(AnswerReader):
         except (ValueError, RecursionError):
             line = _decode_loosely(payload)
         if given(line.error):
-            raise ollama_errors.reported(loads(bytes(line.error)))
+            raise errors.reported(loads(bytes(line.error)))
         if message := line.message:
             # Servers that speak this protocol beside OpenAI's carry that one's word over.
             self._think(message.thinking, events) or self._think(message.reasoning_content, events)

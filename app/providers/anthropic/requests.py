@@ -18,8 +18,8 @@ from app.domain.prompts import (
     ToolCall,
     ToolResult,
 )
-from app.providers.anthropic_models import Claude
 from app.providers.calls import Spelled
+from app.providers.claude import Claude
 from app.providers.verdicts import REJECTED
 
 # From the version of 2026-10-21 on, which the SDK asks for, any temperature is refused: also by models that take it.
