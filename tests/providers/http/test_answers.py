@@ -114,6 +114,7 @@ NO_HEADS = {
     "space-before-colon": HEAD + b"Content-Length : 2\r\n\r\nok",
     "folded-line": HEAD + b"X: a\r\n b\r\nContent-Length: 2\r\n\r\nok",
     "large-header": HEAD + b"X: " + b"x" * 1_000_000 + b"\r\n\r\n",
+    "large-header-at-once": HEAD + b"X: " + b"x" * 150_000 + b"\r\nContent-Length: 2\r\n\r\nok",
     "large-header-that-never-ends": HEAD + b"X: " + b"x" * 1_000_000,
     "large-name-that-never-ends": HEAD + b"x" * 1_000_000,
     "large-reason": b"HTTP/1.1 200 " + b"x" * 1_000_000,
@@ -139,6 +140,7 @@ BROKEN_BODIES = {
     "longer-than-its-size": CHUNKED + HELLO + b"1\r\nhello\r\n",
     "extension-that-never-ends": CHUNKED + HELLO + b"5;" + b"x" * 1_000_000,
     "trailer-that-never-ends": CHUNKED + HELLO + b"0\r\nX: " + b"x" * 1_000_000,
+    "trailer-at-once": CHUNKED + HELLO + b"0\r\nX: " + b"x" * 150_000 + b"\r\n\r\n",
     "trailers-that-never-end": CHUNKED + HELLO + b"0\r\n" + b"X: y\r\n" * 100_000,
 }
 
