@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.config import Settings
-from app.core.logging import request_id
 from app.core.proxies import TrustedProxies
+from app.core.serving import Serving, Standing, serving
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Edge:
         self._see_through_proxies(scope)
         limit = self._limit(scope["path"])
         exchange = _Exchange(scope, receive, send, limit=limit, patience=self._body_seconds, headers=self._headers)
-        token = request_id.set(exchange.id)
+        token = serving.set(exchange.serving)
         scope.setdefault("state", {})["request_id"] = exchange.id
         scope.setdefault("extensions", {})["app.rest"] = {"defer": exchange.defer}
         try:
@@ -89,7 +89,7 @@ class Edge:
                 await self._internal_error(scope, receive, exchange.send)
         finally:
             exchange.log()
-            request_id.reset(token)
+            serving.reset(token)
 
     def _see_through_proxies(self, scope: Scope) -> None:
         """From here on, the client is who asked, not the proxy of ours that passed it on."""
@@ -121,6 +121,7 @@ class _Exchange:
         "_send",
         "_started",
         "id",
+        "serving",
         "status",
     )
 
@@ -138,6 +139,8 @@ class _Exchange:
         self._awaited = True
         self._length = _content_length(scope)
         self.id = _request_id(scope)
+        client = scope.get("client")
+        self.serving = Serving(self.id, client[0] if client else None)
         self._rest: Rest | None = None
         self.status: int | None = None
 
@@ -191,7 +194,6 @@ class _Exchange:
     def log(self) -> None:
         """One line; the query is left out, for people paste secrets into addresses."""
         path = self._scope["path"]
-        client = self._scope.get("client")
         logger.log(
             logging.DEBUG if path.startswith(_QUIET) else logging.INFO,
             "request",
@@ -200,7 +202,7 @@ class _Exchange:
                 "path": path[:_LONGEST_PATH],
                 "status": self.status,
                 "duration_ms": round((time.perf_counter() - self._started) * 1000, 1),
-                "client": client and client[0],
+                "client": self.serving.address,
             },
         )
 
@@ -209,9 +211,19 @@ class _Exchange:
         present = {name.lower(): value for name, value in own}
         own.append((b"x-request-id", self.id.encode()))
         own.extend(header for header in self._headers if header[0] not in present)
+        if self.serving.standing is not None and b"ratelimit-limit" not in present:
+            own.extend(_limit_headers(self.serving.standing))
         if b"cache-control" not in present and _is_json(present.get(b"content-type", b"")):
             own.append((b"cache-control", b"no-store"))
         return own
+
+
+def _limit_headers(standing: Standing) -> RawHeaders:
+    return (
+        (b"ratelimit-limit", b"%d" % standing.limit),
+        (b"ratelimit-remaining", b"%d" % standing.remaining),
+        (b"ratelimit-reset", b"%d" % standing.resets_in),
+    )
 
 
 def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.core import errors
 from app.core.errors import AnswerFailed, AppError
-from app.core.logging import describe, request_id
+from app.core.logging import describe
+from app.core.serving import request_id
 from app.domain.failures import FailureCode
 
 logger = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ def _problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] 
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": request_id.get(),
+        "request_id": request_id(),
         **more,
     }
     return Response(json.dumps(body), status, headers, media_type="application/problem+json")

@@ -7,7 +7,7 @@
     ├── Unauthenticated         no, bad, spent or revoked credentials
     │   └── BadCredentials
     ├── Forbidden               known, but not allowed
-    │   └── CrossOrigin  RegistrationClosed
+    │   └── CrossOrigin  RegistrationClosed  InsufficientScope  SignInRequired
     ├── NotFound                unknown, or someone else's: the same answer
     ├── Gone                    was here, is no longer kept
     ├── Conflict                clashes with what is there
@@ -98,6 +98,16 @@ class CrossOrigin(Forbidden):
 class RegistrationClosed(Forbidden):
     code = "registration_closed"
     default_detail = "Registration is closed on this server."
+
+
+class InsufficientScope(Forbidden):
+    code = "insufficient_scope"
+    default_detail = "This API key is not meant for that."
+
+
+class SignInRequired(Forbidden):
+    code = "sign_in_required"
+    default_detail = "An API key cannot do this; sign in."
 
 
 class NotFound(AppError):

@@ -9,15 +9,12 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TextIO
 
 from app.core.errors import AppError
-
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request that is being served, where one is."""
+from app.core.serving import request_id
 
 OURS = "app"
 # Some of these set a level of their own when an environment variable says so, and then log bodies and headers.
@@ -58,7 +55,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(record),
-            "request_id": request_id.get(),
+            "request_id": request_id(),
         }
         entry.update((name, value) for name, value in record.__dict__.items() if name not in _STANDARD)
         if record.exc_info and record.exc_info[1]:

@@ -17,6 +17,7 @@ from app.database.server import ServerStore
 from app.database.sqlite import SqliteStore
 from app.database.store import Store
 from app.database.unit import Glance
+from app.repositories.audit import AuditRepository
 from app.repositories.base import Connection as Statements
 from app.repositories.conversations import ConversationRepository
 from app.repositories.generations import GenerationRepository
@@ -73,6 +74,10 @@ class Transaction:
     @cached_property
     def idempotency(self) -> IdempotencyRepository:
         return IdempotencyRepository(self._connection)
+
+    @cached_property
+    def audit(self) -> AuditRepository:
+        return AuditRepository(self._connection)
 
     @cached_property
     def usage(self) -> UsageRepository:

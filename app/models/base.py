@@ -23,6 +23,8 @@ metadata = MetaData(
 
 # Ids, hashes and addresses are compared byte for byte: MariaDB's default collations fold case and accents.
 Id = String(36).with_variant(mysql.VARCHAR(36, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+# SHA-256 in hexadecimal.
+Hash = String(64).with_variant(mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
 Word = String(32)
 Exact = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 # MariaDB's TEXT and BLOB end at 64 KB.

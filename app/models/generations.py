@@ -64,7 +64,8 @@ idempotency_records = Table(
     Column("route", Exact, primary_key=True),
     Column("key", Exact, primary_key=True),
     Column("body_hash", String(64), nullable=False),
-    Column("generation_id", Id, nullable=False),
+    # Of what the request has begun or made: a generation, an API key.
+    Column("outcome_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
 )

@@ -1,4 +1,4 @@
-"""What a POST with an Idempotency-Key has already begun."""
+"""What a POST with an Idempotency-Key has already begun or made."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ _ONE = (
     & (records.c.route == bindparam("on_route"))
     & (records.c.key == bindparam("named"))
 )
-_FIND = select(records.c.body_hash, records.c.generation_id).where(_ONE, records.c.created_at > bindparam("oldest"))
+_FIND = select(records.c.body_hash, records.c.outcome_id).where(_ONE, records.c.created_at > bindparam("oldest"))
 _ADD = insert(records)
 _DROP_EXPIRED = delete(records).where(_ONE, records.c.created_at <= bindparam("oldest"))
 
@@ -23,7 +23,7 @@ _DROP_EXPIRED = delete(records).where(_ONE, records.c.created_at <= bindparam("o
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
     body_hash: str
-    generation_id: str
+    outcome_id: str
 
 
 class KeyRace(Exception):
@@ -33,9 +33,9 @@ class KeyRace(Exception):
 class IdempotencyRepository(Repository):
     async def find(self, *, user_id: str, route: str, key: str) -> IdempotencyRecord | None:
         row = await self._row(_FIND, {"user": user_id, "on_route": route, "named": key, "oldest": now() - KEPT})
-        return IdempotencyRecord(row["body_hash"], row["generation_id"]) if row else None
+        return IdempotencyRecord(row["body_hash"], row["outcome_id"]) if row else None
 
-    def add(self, *, user_id: str, route: str, key: str, body_hash: str, generation_id: str) -> None:
+    def add(self, *, user_id: str, route: str, key: str, body_hash: str, outcome_id: str) -> None:
         """Record a key, in the transaction that acknowledges its request, which it may fail with KeyRace."""
         moment = now()
         self._connection.later(
@@ -46,7 +46,7 @@ class IdempotencyRepository(Repository):
             "route": route,
             "key": key,
             "body_hash": body_hash,
-            "generation_id": generation_id,
+            "outcome_id": outcome_id,
             "created_at": moment,
         }
         self._connection.later(_ADD, values, conflict=KeyRace)

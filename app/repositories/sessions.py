@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
 
 from app.domain.identity import Session, User
 from app.models.identity import sessions, users
@@ -17,7 +17,9 @@ _REVOKE = delete(sessions).where(_ONE)
 
 
 class SessionRepository(Repository):
-    async def add(self, *, user_id: str, refresh_id: str, expires_at: datetime, user_agent: str | None) -> str:
+    async def add(
+        self, *, user_id: str, refresh_id: str, expires_at: datetime, user_agent: str | None, address: str | None
+    ) -> str:
         """A new session; answers its id."""
         session_id, moment = new_id(), now()
         values = {
@@ -28,29 +30,23 @@ class SessionRepository(Repository):
             "rotated_at": moment,
             "expires_at": expires_at,
             "user_agent": user_agent,
+            "address": address,
         }
         await self._connection.run(insert(sessions), values)
         return session_id
 
     async def get(self, session_id: str) -> Session | None:
         row = await self._row(_GET, {"session": session_id})
-        if row is None:
-            return None
-        return Session(
-            id=row["id"],
-            user_id=row["user_id"],
-            refresh_id=row["refresh_id"],
-            previous_refresh_id=row["previous_refresh_id"],
-            rotated_at=row["rotated_at"],
-            expires_at=row["expires_at"],
-        )
+        return _to_session(row) if row else None
 
     async def user_of(self, session_id: str) -> User | None:
         """Whose session this is; None once it was revoked."""
         row = await self._row(_USER_OF, {"session": session_id})
         return to_user(row) if row else None
 
-    async def rotate(self, session_id: str, *, spent: str, fresh: str, expires_at: datetime) -> bool:
+    async def rotate(
+        self, session_id: str, *, spent: str, fresh: str, expires_at: datetime, address: str | None
+    ) -> bool:
         """Spend the refresh token `spent` for `fresh`; false when another request was faster."""
         values = {
             "session": session_id,
@@ -59,6 +55,7 @@ class SessionRepository(Repository):
             "previous_refresh_id": spent,
             "rotated_at": now(),
             "expires_at": expires_at,
+            "address": address,
         }
         return await self._connection.run(_ROTATE, values) == 1
 
@@ -72,3 +69,17 @@ class SessionRepository(Repository):
 
     async def forget_expired(self) -> None:
         await self._connection.run(delete(sessions).where(sessions.c.expires_at < now()))
+
+
+def _to_session(row: RowMapping) -> Session:
+    return Session(
+        id=row["id"],
+        user_id=row["user_id"],
+        refresh_id=row["refresh_id"],
+        previous_refresh_id=row["previous_refresh_id"],
+        created_at=row["created_at"],
+        rotated_at=row["rotated_at"],
+        expires_at=row["expires_at"],
+        user_agent=row["user_agent"],
+        address=row["address"],
+    )

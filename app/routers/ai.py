@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import InvalidEventId
-from app.dependencies import CostlyRoute, CurrentUser, HouseDep
+from app.dependencies import CurrentUser, HouseDep, admitted
 from app.domain.cards import Input
+from app.domain.identity import Scope
 from app.routers.streaming import (
     EVENT_STREAM,
     IdempotencyHeader,
@@ -19,10 +20,13 @@ from app.schemas.base import EntityId
 from app.schemas.chat import ChatBody, ChatQuery, ModelAnswer, ModelsAnswer, ReplyAnswer, StopAnswer
 from app.services.replies import Reply, whole_reply
 
-router = APIRouter(prefix="/ai", tags=["chat"], route_class=CostlyRoute)
+router = APIRouter(prefix="/ai", tags=["chat"])
+reading = APIRouter(route_class=admitted(Scope.CHAT))
+asking = APIRouter(route_class=admitted(Scope.CHAT, costs=True))
+event_source = APIRouter(route_class=admitted(Scope.CHAT, costs=True, tickets=True))
 
 
-@router.post("/chat/stream", responses=EVENT_STREAM, response_class=Response)
+@asking.post("/chat/stream", responses=EVENT_STREAM, response_class=Response)
 async def chat_stream(
     request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
 ) -> Response:
@@ -30,11 +34,11 @@ async def chat_stream(
 
     Leaving does not end it: the answer is completed and stored, and `GET /ai/generations/{id}/events` goes on with it.
     """
-    started = await house.chat.post(user.user.id, body.turn(), idempotency_key(request, key, body))
+    started = await house.chat.post(user, body.turn(), idempotency_key(request, key, body))
     return event_stream(house, started.generation, started.log)
 
 
-@router.get(
+@event_source.get(
     "/chat/stream",
     responses={**EVENT_STREAM, 204: {"description": "It has ended, and all of it was read."}},
     response_class=Response,
@@ -44,7 +48,7 @@ async def chat_event_source(
 ) -> Response:
     """The same for EventSource, which can only GET. With `Last-Event-ID` it resumes and never starts anything."""
     if last_event_id is None:
-        started = await house.chat.post(user.user.id, query.turn())
+        started = await house.chat.post(user, query.turn())
         return event_stream(house, started.generation, started.log, ids=True)
     generation_id, after = last_event_id
     if generation_id is None:
@@ -52,7 +56,7 @@ async def chat_event_source(
     return await _resume(house, user.user.id, generation_id, after)
 
 
-@router.get(
+@event_source.get(
     "/generations/{generation_id}/events",
     responses={**EVENT_STREAM, 204: {"description": "It has ended, and all of it was read."}},
     response_class=Response,
@@ -71,22 +75,22 @@ async def generation_events(
     return await _resume(house, user.user.id, generation_id, seq)
 
 
-@router.post("/generations/{generation_id}/stop", status_code=202)
+@asking.post("/generations/{generation_id}/stop", status_code=202)
 async def stop_generation(generation_id: EntityId, user: CurrentUser, house: HouseDep) -> StopAnswer:
     """Stop an answer, upstream too; what was written is kept. Repeating it is harmless."""
     status = await house.generations.stop(user.user.id, generation_id)
     return StopAnswer(generation_id=generation_id, status=status)
 
 
-@router.post("/chat", response_model=ReplyAnswer)
+@asking.post("/chat", response_model=ReplyAnswer)
 async def chat(
     request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
 ) -> Reply:
     """Say something and wait for the whole answer."""
-    return await whole_reply(await house.chat.post(user.user.id, body.turn(), idempotency_key(request, key, body)))
+    return await whole_reply(await house.chat.post(user, body.turn(), idempotency_key(request, key, body)))
 
 
-@router.get("/models")
+@reading.get("/models")
 async def models(
     user: CurrentUser,
     house: HouseDep,
@@ -94,7 +98,7 @@ async def models(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> ModelsAnswer:
     """The models that may be named in `model`, and which one answers when none is."""
-    page, default = await house.models.page(limit=limit, cursor=cursor)
+    page, default = await house.models.page(user.grants, limit=limit, cursor=cursor)
     return ModelsAnswer(
         items=[
             ModelAnswer(
@@ -119,3 +123,7 @@ async def _resume(house: HouseDep, user_id: str, generation_id: str, after: int)
         return Response(status_code=204)
     generation, log, seq = found
     return event_stream(house, generation, log, after=seq, ids=True)
+
+
+for part in (asking, event_source, reading):
+    router.include_router(part)

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.bootstrap import House
-from app.dependencies import CurrentUser, HouseDep, ProtectedRoute
+from app.dependencies import CurrentUser, HouseDep, admitted
 from app.routers.cookies import clear_session, set_session
 from app.schemas.identity import RefreshBody, RegisterBody, TokenAnswer, UserAnswer
 from app.services.signin import TokenPair
 
 router = APIRouter(prefix="/auth", tags=["auth"])
-signed_in = APIRouter(route_class=ProtectedRoute)
+signed_in = APIRouter(route_class=admitted(in_person=True))
 
 
 @router.post("/register", status_code=201, summary="Open an account")

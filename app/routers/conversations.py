@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
-from app.dependencies import CurrentUser, HouseDep, ProtectedRoute
+from app.dependencies import CurrentUser, HouseDep, admitted
+from app.domain.identity import Scope
 from app.schemas.base import EntityId
 from app.schemas.conversations import ConversationAnswer, ConversationsAnswer, MessagesAnswer, RenameBody
 
-router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=ProtectedRoute)
+router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=admitted(Scope.CHAT))
 
 Cursor = Annotated[
     str | None,

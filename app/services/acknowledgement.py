@@ -49,7 +49,7 @@ async def acknowledge(
     )
     if key is not None:
         tx.idempotency.add(
-            user_id=user_id, route=key.route, key=key.key, body_hash=key.fingerprint, generation_id=generation.id
+            user_id=user_id, route=key.route, key=key.key, body_hash=key.fingerprint, outcome_id=generation.id
         )
     return Acknowledged(generation, conversation.system_prompt, history)
 
@@ -61,7 +61,7 @@ async def find_replay(tx: Transaction, user_id: str, key: IdempotencyKey) -> str
         return None
     if record.body_hash != key.fingerprint:
         raise KeyReused
-    return record.generation_id
+    return record.outcome_id
 
 
 async def own_conversation(tx: Transaction, user_id: str, conversation_id: str) -> Conversation:

@@ -16,6 +16,7 @@ class Kind(StrEnum):
 
     API_KEY = "api_key"
     BEARER = "bearer"
+    TICKET = "ticket"
     COOKIE = "cookie"
 
 
@@ -25,6 +26,7 @@ class Credentials:
 
     api_key: str | None = field(default=None, repr=False)
     bearer: str | None = field(default=None, repr=False)
+    ticket: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
 
     @property

@@ -4,10 +4,11 @@ import asyncio
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from app.core.errors import ConversationBusy, Invalid, MessageTooLong, NotFound
+from app.core.errors import ConversationBusy, InsufficientScope, Invalid, MessageTooLong, NotFound
 from app.database import Database
 from app.domain.cards import ModelCard
 from app.domain.chat import Conversation, Generation, Turn
+from app.domain.identity import Principal
 from app.domain.prompts import ModelRequest
 from app.generation.engine import Engine
 from app.generation.log import EventLog
@@ -46,18 +47,19 @@ class ChatService:
         self._posts: set[asyncio.Task[Started]] = set()
         self._turns: WeakValueDictionary[tuple[str, IdempotencyKey], asyncio.Lock] = WeakValueDictionary()
 
-    async def post(self, user_id: str, turn: Turn, key: IdempotencyKey | None = None) -> Started:
+    async def post(self, principal: Principal, turn: Turn, key: IdempotencyKey | None = None) -> Started:
         """Store the user's message, start the answer and hand out its log.
 
         Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, parent, file or
-        collection), ConversationBusy, TooManyGenerations, KeyReused, Draining or DatabaseUnavailable: before the model
-        is called and before anything is stored, but for a disk that fails in the last moment.
+        collection), InsufficientScope (a model that the API key may not use), ConversationBusy, TooManyGenerations,
+        KeyReused, Draining or DatabaseUnavailable: before the model is called and before anything is stored, but for a
+        disk that fails in the last moment.
 
         It goes on to its end when the caller is cancelled, for between the commit and the start of the run nothing may
         be lost.
         """
         self._check(turn)
-        task = asyncio.create_task(self._post(user_id, turn, key))
+        task = asyncio.create_task(self._post(principal, turn, key))
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
         return await asyncio.shield(task)
@@ -75,21 +77,24 @@ class ChatService:
         if turn.collection is not None:
             raise NotFound("There is no such collection.")
 
-    async def _post(self, user_id: str, turn: Turn, key: IdempotencyKey | None) -> Started:
+    async def _post(self, principal: Principal, turn: Turn, key: IdempotencyKey | None) -> Started:
         if key is None:
-            return await self._begin_or_replay(user_id, turn, None)
+            return await self._begin_or_replay(principal, turn, None)
         # Requests with one key take turns: else those that came together would be counted against the limits before
         # the first of them is on record.
-        async with self._turns.setdefault((user_id, key), asyncio.Lock()):
-            return await self._begin_or_replay(user_id, turn, key)
+        async with self._turns.setdefault((principal.user.id, key), asyncio.Lock()):
+            return await self._begin_or_replay(principal, turn, key)
 
-    async def _begin_or_replay(self, user_id: str, turn: Turn, key: IdempotencyKey | None) -> Started:
+    async def _begin_or_replay(self, principal: Principal, turn: Turn, key: IdempotencyKey | None) -> Started:
+        user_id = principal.user.id
         generation_id, conversation = await self._look(user_id, turn, key)
         if generation_id is None:
             kept = conversation.model if conversation is not None and conversation.model_given else None
             card = await self._catalogue.resolve(turn.model or kept)
+            if not principal.grants.model(card.name):
+                raise InsufficientScope(f"This API key may not use {card.name}.")
             try:
-                return await self._begin(user_id, turn, key, card)
+                return await self._begin(principal, turn, key, card)
             except (KeyRace, ConversationBusy) as error:
                 # It may be this very request, come a moment earlier to another instance.
                 generation_id, _ = await self._look(user_id, turn, key)
@@ -111,7 +116,8 @@ class ChatService:
                 return None, None
             return None, await own_conversation(tx, user_id, turn.conversation_id)
 
-    async def _begin(self, user_id: str, turn: Turn, key: IdempotencyKey | None, card: ModelCard) -> Started:
+    async def _begin(self, principal: Principal, turn: Turn, key: IdempotencyKey | None, card: ModelCard) -> Started:
+        user_id = principal.user.id
         provider = self._catalogue.provider(card)
         slot = self._engine.admit(user_id)
         try:

@@ -7,6 +7,7 @@ import uuid_utils
 
 from app.core.errors import BadCredentials, RefreshInProgress, Unauthenticated
 from app.core.security import Passwords, RefreshClaims, Tokens
+from app.core.serving import served
 from app.database import Database
 from app.domain.addresses import address
 from app.domain.identity import Principal
@@ -55,6 +56,7 @@ class SignIn:
                 refresh_id=refresh_id,
                 expires_at=self._expiry(),
                 user_agent=user_agent and user_agent.replace("\x00", "")[:LONGEST_USER_AGENT],
+                address=served().address,
             )
         return self._pair(user_id, session_id, refresh_id)
 
@@ -83,7 +85,11 @@ class SignIn:
             if user is None or user.id != claims.user_id or not user.is_active:
                 raise Unauthenticated
             return await tx.sessions.rotate(
-                claims.session_id, spent=claims.refresh_id, fresh=fresh, expires_at=self._expiry()
+                claims.session_id,
+                spent=claims.refresh_id,
+                fresh=fresh,
+                expires_at=self._expiry(),
+                address=served().address,
             )
 
     async def _judge_reuse(self, claims: RefreshClaims) -> None:

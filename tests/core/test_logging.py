@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.core.errors import DatabaseUnavailable
-from app.core.logging import JsonFormatter, configure_logging, request_id
+from app.core.logging import JsonFormatter, configure_logging
+from app.core.serving import Serving, serving
 
 
 class Written(io.StringIO):
@@ -34,11 +35,11 @@ def written() -> Iterator[Written]:
 
 
 def test_an_entry_is_one_line_with_its_fields_and_request(written: Written) -> None:
-    token = request_id.set("r-1")
+    token = serving.set(Serving("r-1"))
     logging.getLogger("app.chat").info(
         "started %s", "well", extra={"model": "m", "path": "/a\r\n{}\u2028\x1b[2J\ud800"}
     )
-    request_id.reset(token)
+    serving.reset(token)
     (entry,) = written.entries
     assert entry["message"] == "started well"
     assert (entry["level"], entry["logger"], entry["request_id"], entry["model"]) == ("info", "app.chat", "r-1", "m")
