@@ -3,16 +3,34 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from app.core.ollama_host import parse_ollama_host
 from app.core.proxies import Network, parse_network
 
 # What examples and templates say in place of a secret.
 PLACEHOLDERS = ("change", "your-", "your_", "placeholder", "replace", "insecure", "insert")
+
+# An empty limit is off; any other setting that is empty is not set.
+LIMITS = (
+    "rate_limit_ai",
+    "rate_limit_auth",
+    "rate_limit_default",
+    "login_failures",
+    "max_concurrent_generations",
+    "max_concurrent_generations_per_user",
+)
+_LONGEST_WINDOW = 366 * 24 * 3600
 
 
 def _split(value: object) -> object:
@@ -37,8 +55,50 @@ def _base_url(value: str) -> str:
     return value
 
 
+def _redis_url(value: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(value.get_secret_value())
+        options = dict(parse_qsl(url.query, strict_parsing=True)) if url.query else {}
+        here = bool(url.path) if url.scheme == "unix" else bool(url.hostname) and url.port != 0
+        usable = url.scheme in ("redis", "rediss", "unix") and here and not url.fragment
+        numbers = [url.path.strip("/") if url.scheme != "unix" else "", options.pop("db", "")]
+        usable = usable and all(re.fullmatch("[0-9]{0,4}", each) for each in numbers)
+        usable = usable and options.pop("ssl_cert_reqs", "none") in ("none", "optional", "required")
+        usable = usable and not options.keys() - {"ssl_ca_certs", "ssl_check_hostname"}
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            "a Redis URL looks like redis://host:6379/0, rediss://:password@host:6379 or unix:///path/to/socket"
+        )
+    return value
+
+
+def _unlimited(value: object) -> object:
+    return None if value == "" else value
+
+
+def _headers(value: SecretStr | None) -> SecretStr | None:
+    parts = value.get_secret_value().split(",") if value else []
+    if not all(re.fullmatch(r"\s*[\w!#$%&'*+.^`|~-]+\s*=[^\x00-\x08\x0a-\x1f\x7f]*", each, re.ASCII) for each in parts):
+        raise ValueError("headers look like name=value,name=value; a comma in a value is %2C")
+    return value
+
+
 def _proxy(value: object) -> object:
     return parse_network(value) if isinstance(value, str) else value
+
+
+def _rate_limit(value: str) -> str:
+    try:
+        limits = parse_many(value) if value.strip() else []
+    except ValueError:
+        raise ValueError(
+            "a limit looks like 30/minute, 10/15 minutes or 20/minute;100/hour; empty, it is off"
+        ) from None
+    if not all(limit.amount and limit.get_expiry() <= _LONGEST_WINDOW for limit in limits):
+        raise ValueError("a limit allows at least one, within a year at most; empty, it is off")
+    return value.strip()
 
 
 # pydantic-settings would read a list as JSON (NoDecode); ours are comma-separated.
@@ -47,6 +107,9 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 OllamaHost = Annotated[str, AfterValidator(parse_ollama_host)]
 Proxy = Annotated[Network, BeforeValidator(_proxy)]
 Seconds = Annotated[float, Field(gt=0)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+RateLimit = Annotated[str, AfterValidator(_rate_limit)]
+Concurrency = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_unlimited)]
 
 
 def _is_placeholder(secret: str) -> bool:
@@ -61,11 +124,26 @@ class _Group(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env",
         env_file_encoding="utf-8",
-        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """As usual, but what is empty is not set (`env_ignore_empty`), unless it means something."""
+        for source in (env_settings, dotenv_settings):
+            if isinstance(source, EnvSettingsSource):
+                given = source.env_vars.items()
+                source.env_vars = {name: value for name, value in given if value or name in LIMITS}
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
 
 
 class ServerSettings(_Group):
@@ -94,6 +172,10 @@ class StorageSettings(_Group):
     database_pool_size: int = Field(10, ge=1, le=1000)
     database_statement_timeout: Seconds = 5.0
     database_pool_timeout: Seconds = 2.0
+    redis_url: RedisUrl | None = None
+    """What instances share; without it each has its own."""
+    redis_timeout: Seconds = 0.25
+    """How long anybody waits for it, to connect and to answer, before it is done without."""
 
 
 class IdentitySettings(_Group):
@@ -105,6 +187,8 @@ class IdentitySettings(_Group):
     registration_open: bool = True
     access_token_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_days: int = Field(30, ge=1, le=365)
+    api_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] = []
+    """Keys of machines, which act for one service account."""
 
 
 class ModelSettings(_Group):
@@ -135,14 +219,46 @@ class ChatSettings(_Group):
 
     max_message_chars: int = Field(200_000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
-    max_concurrent_generations: int = Field(200, ge=1)
-    max_concurrent_generations_per_user: int = Field(8, ge=1)
+    max_concurrent_generations: Concurrency = 200
+    max_concurrent_generations_per_user: Concurrency = 8
     checkpoint_seconds: Seconds = 1.0
     ping_seconds: Seconds = 15.0
     reader_timeout: Seconds = 30.0
 
 
-class Settings(ServerSettings, StorageSettings, IdentitySettings, ModelSettings, ChatSettings):
+class LimitSettings(_Group):
+    """How much anybody may ask for."""
+
+    rate_limit_ai: RateLimit = "30/minute"
+    """A user, on routes that call a model."""
+    rate_limit_auth: RateLimit = "20/minute"
+    """An address, on sign-in and registration."""
+    rate_limit_default: RateLimit = "600/minute"
+    """A user, elsewhere."""
+    login_failures: RateLimit = "10/15 minutes"
+    """An account, from whatever address."""
+
+
+class TracingSettings(_Group):
+    """Where traces go; nowhere without an endpoint. The names are OpenTelemetry's."""
+
+    otel_exporter_otlp_endpoint: BaseUrl | None = None
+    """Of a collector that speaks OTLP over HTTP, without `/v1/traces`."""
+    otel_exporter_otlp_traces_endpoint: BaseUrl | None = None
+    """The same for traces alone, whole."""
+    otel_exporter_otlp_headers: Annotated[SecretStr | None, AfterValidator(_headers)] = None
+    """What the collector asks for, as `name=value,…`."""
+    otel_service_name: str = "ai-backend"
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        base = self.otel_exporter_otlp_endpoint
+        return self.otel_exporter_otlp_traces_endpoint or (f"{base.rstrip('/')}/v1/traces" if base else None)
+
+
+class Settings(
+    ServerSettings, StorageSettings, IdentitySettings, ModelSettings, ChatSettings, LimitSettings, TracingSettings
+):
     """Every setting; a field's name in upper case is the name of its environment variable."""
 
     @property
@@ -172,6 +288,15 @@ class Settings(ServerSettings, StorageSettings, IdentitySettings, ModelSettings,
         return self
 
     @model_validator(mode="after")
+    def _refuse_a_weak_api_key(self) -> Self:
+        keys = [key.get_secret_value() for key in self.api_keys] if self.production else []
+        if any(len(key) < 16 or _is_placeholder(key) for key in keys):
+            raise ValueError(
+                "API_KEYS has a placeholder or a key of fewer than 16 characters; make one with: openssl rand -hex 32"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _admin_needs_both(self) -> Self:
         if self.production and (self.first_admin_email is None) != (self.first_admin_password is None):
             raise ValueError("FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are given together or not at all")
@@ -186,7 +311,8 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [(".".join(map(str, each["loc"])).upper(), each["msg"]) for each in error.errors()]
-    raise StartRefused(
-        "\n".join(f"{name}: {said}" if name else said.removeprefix("Value error, ") for name, said in lines)
-    )
+        lines = [
+            (".".join(map(str, each["loc"])).upper(), each["msg"].removeprefix("Value error, "))
+            for each in error.errors()
+        ]
+    raise StartRefused("\n".join(f"{name}: {said}" if name else said for name, said in lines))

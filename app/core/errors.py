@@ -2,7 +2,7 @@
 
     AppError
     ├── Invalid                 the request cannot be understood or is out of bounds
-    │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor
+    │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  PasswordTooCommon
     ├── InvalidEventId          a place in a stream that no client can have reached
     ├── Unauthenticated         no, bad, spent or revoked credentials
     │   └── BadCredentials
@@ -11,9 +11,9 @@
     ├── NotFound                unknown, or someone else's: the same answer
     ├── Gone                    was here, is no longer kept
     ├── Conflict                clashes with what is there
-    │   └── EmailTaken  LastAdmin  ConversationBusy  RefreshInProgress  IdempotencyInProgress
+    │   └── EmailTaken  LastAdmin  ConversationBusy  RefreshInProgress  IdempotencyInProgress  AlreadyMade  TooManyKeys
     ├── TooMany                 a limit; says when to come back
-    │   └── TooManyGenerations
+    │   └── TooManyGenerations  AccountLocked
     ├── Unavailable             a part is away; says when to come back
     │   └── DatabaseUnavailable  Draining  Overloaded
     └── AnswerFailed            a model's answer failed, and its client waited for the whole of it
@@ -22,6 +22,7 @@
 How an error is spelled over HTTP is `app.problems`' business.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -30,11 +31,18 @@ class AppError(Exception):
 
     code: ClassVar[str] = "internal"
     default_detail: ClassVar[str] = "Something went wrong on our side."
+    hangs_up = False
+    """Whether the connection is closed with the answer."""
 
     def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
         self.detail = detail or self.default_detail
         self.retry_after = retry_after
         super().__init__(self.detail)
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        """What a client is told by name beside the code and the detail."""
+        return {}
 
 
 class Invalid(AppError):
@@ -66,6 +74,14 @@ class KeyReused(Invalid):
 class InvalidCursor(Invalid):
     code = "invalid_cursor"
     default_detail = "The cursor is not one that this list gave out."
+
+
+class PasswordTooCommon(Invalid):
+    code = "password_too_common"
+    default_detail = (
+        "This password would be among the first that are tried. Take several words that have nothing to do with each "
+        "other, or have a password manager make one up."
+    )
 
 
 class InvalidEventId(AppError):
@@ -150,6 +166,28 @@ class IdempotencyInProgress(Conflict):
     default_detail = "The first request with this Idempotency-Key is still running."
 
 
+class AlreadyMade(Conflict):
+    """An equal request has made what this one asks for, `made_id`; its answer held a secret that is not told again."""
+
+    code = "already_made"
+    default_detail = "This request was carried out before; its answer held a secret and is not given again."
+
+    def __init__(
+        self, detail: str | None = None, *, made_id: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self._made_id = made_id
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        return {"id": self._made_id} if self._made_id else {}
+
+
+class TooManyKeys(Conflict):
+    code = "too_many_keys"
+    default_detail = "You have as many API keys as one may have; delete one that is not used any more."
+
+
 class TooMany(AppError):
     """`limit` is how many are allowed; `retry_after`, in how many seconds there may be room again."""
 
@@ -166,6 +204,11 @@ class TooManyGenerations(TooMany):
     default_detail = "Too many answers are being written at once."
 
 
+class AccountLocked(TooMany):
+    code = "account_locked"
+    default_detail = "Too many failed attempts for this address; wait before the next one."
+
+
 class Unavailable(AppError):
     code = "unavailable"
     default_detail = "A part of the service is away for the moment."
@@ -179,6 +222,7 @@ class DatabaseUnavailable(Unavailable):
 class Draining(Unavailable):
     code = "draining"
     default_detail = "This instance is shutting down."
+    hangs_up = True
 
 
 class AnswerFailed(AppError):

@@ -2,10 +2,12 @@
 
 import platform
 from collections.abc import Iterable
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from app.core.pace import Pace, Tallies
+from app.core.traffic import Traffic
 
 _FIRST_TOKEN = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 _SAVING = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -14,7 +16,7 @@ _OTHER = "other"
 
 
 class Metrics:
-    """The values of labels are a closed list: providers that are configured, and words of our own.
+    """The values of labels are a closed list: providers that are configured, our routes, and words of our own.
 
     Never a model's name or anything else that a user or a vendor writes. What changes on the hot path is in `Pace`.
     """
@@ -43,6 +45,12 @@ class Metrics:
             "ai_upstream_attempts", "Calls of a model by how they ended.", ("provider", "outcome"), registry=registry
         )
         self._tokens = Counter("ai_tokens", "Tokens, as booked.", ("provider", "direction"), registry=registry)
+        self._limits_local = Counter(
+            "ai_limits_local",
+            "Limits that this process looked after alone although REDIS_URL is set.",
+            ("reason",),
+            registry=registry,
+        )
         self._first_token = Histogram(
             "ai_first_token_seconds",
             "From the start of a call to the first token.",
@@ -50,6 +58,8 @@ class Metrics:
             registry=registry,
             buckets=_FIRST_TOKEN,
         )
+        self.traffic = Traffic()
+        registry.register(self.traffic)
         self._gaps = Tallies("ai_chunk_gap_seconds", "Between chunks of an answer as they arrived.")
         registry.register(self._gaps)
         ProcessCollector(registry=registry)
@@ -74,6 +84,10 @@ class Metrics:
         """A generation has ended; `code` when it failed."""
         self._ended.labels(self._label(provider), status, code or "none").inc()
 
+    def limited_locally(self, reason: Literal["away", "unreadable"]) -> None:
+        """A limit was not counted in Redis, though it should have been."""
+        self._limits_local.labels(reason).inc()
+
     def exposition(self) -> bytes:
         """All of it in Prometheus' text format 0.0.4, the one that every reader takes."""
         return generate_latest(self._registry)
@@ -84,6 +98,8 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         """A series that is born with its first count hides that count from `rate()`."""
+        self._limits_local.labels("away")
+        self._limits_local.labels("unreadable")
         for provider in self._providers:
             self._first_token.labels(provider)
             self._gaps.of(provider)
