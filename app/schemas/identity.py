@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
 
-from app.core.security import Passwords
+from app.core import password_rules
+from app.core.passwords import Passwords
 from app.domain.addresses import LONGEST, address
 from app.domain.identity import Role
 from app.schemas.base import Answer, Body, Text, storable
@@ -22,17 +23,21 @@ def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-Address = Annotated[str, Field(max_length=LONGEST, examples=["ada@example.com"]), AfterValidator(_address)]
+Address = Annotated[
+    str,
+    Field(max_length=LONGEST, examples=["ada@example.com"], json_schema_extra={"format": "email"}),
+    AfterValidator(_address),
+]
 # Lengths stand before `storable`: after it pydantic would call characters items.
 Password = Annotated[
     str,
-    Field(min_length=Passwords.SHORTEST, max_length=Passwords.LONGEST, examples=["correct horse battery"]),
+    Field(min_length=password_rules.SHORTEST, max_length=password_rules.LONGEST, examples=["correct horse battery"]),
     AfterValidator(storable),
 ]
 Name = Annotated[
     str,
     BeforeValidator(_stripped),
-    Field(min_length=1, max_length=200, examples=["Ada Lovelace"]),
+    Field(min_length=1, max_length=200, examples=["Ada Lovelace"], json_schema_extra={"pattern": r"\S"}),
     AfterValidator(storable),
 ]
 
@@ -57,7 +62,12 @@ class ChangeMeBody(Body):
     password: Password | None = Field(
         default=None, repr=False, validation_alias=AliasChoices("password", "new_password")
     )
-    current_password: Text | None = Field(default=None, repr=False, max_length=Passwords.LONGEST)
+    current_password: Text | None = Field(
+        default=None,
+        repr=False,
+        max_length=Passwords.LONGEST,
+        description="Needed to change the address or the password.",
+    )
 
     @model_validator(mode="after")
     def _confirmed(self) -> Self:

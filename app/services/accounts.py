@@ -2,17 +2,36 @@
 
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from app.core.config import IdentitySettings, Settings, StartRefused
-from app.core.errors import EmailTaken, Forbidden, Invalid, LastAdmin, RegistrationClosed, Unauthenticated
-from app.core.security import Passwords
-from app.database import Database, Transaction
+from app.core.config import Settings, StartRefused
+from app.core.errors import (
+    EmailTaken,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PasswordTooCommon,
+    RegistrationClosed,
+    Unauthenticated,
+)
+from app.core.password_rules import LENGTH_RULE, PasswordRules, has_good_length
+from app.core.passwords import Passwords
+from app.database import Database
 from app.domain.addresses import address
+from app.domain.audit import Action, Actor
 from app.domain.identity import Principal, Role, User
-from app.domain.ports import LiveGenerations
+from app.services.audit import record
+from app.services.closing import Closing
+from app.services.password_check import PasswordCheck
 
 logger = logging.getLogger(__name__)
+
+_CHANGES: Mapping[str, Action] = {
+    "name": Action.PROFILE_CHANGED,
+    "email": Action.EMAIL_CHANGED,
+    "password_hash": Action.PASSWORD_CHANGED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,32 +61,42 @@ class Accounts:
     """Addresses and names are taken as the schemas leave them: checked, and in their one spelling."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, live: LiveGenerations, settings: IdentitySettings
+        self, database: Database, passwords: Passwords, check: PasswordCheck, closing: Closing, settings: Settings
     ) -> None:
         self._database = database
         self._passwords = passwords
-        self._live = live
+        self._check = check
+        self._rules = PasswordRules()
+        self._closing = closing
         self._registration_open = settings.registration_open
-        self._first_admin = _first_admin(settings)
+        self._first_admin = _first_admin(settings, self._rules)
 
     async def register(self, *, email: str, password: str, name: str | None) -> User:
-        """A new user without rights. Raises RegistrationClosed, EmailTaken."""
+        """A new user without rights.
+
+        Raises RegistrationClosed, Invalid, PasswordTooCommon, EmailTaken, Overloaded.
+        """
         if not self._registration_open:
             raise RegistrationClosed
-        # The unique index decides below; this only spares a hash.
-        async with self._database.snapshot() as tx:
-            if await tx.users.with_password(email):
+        self._rules.check(password, email=email)
+        with self._passwords.place() as place:
+            # The unique index decides below; this only spares a hash.
+            if await self._database.now.users.with_password(email):
                 raise EmailTaken
-        return await self._open(email=email, password=password, name=name, role=Role.USER)
+            hashed = await place.hash(password)
+        return await self._open(email=email, hashed=hashed, name=name, role=Role.USER, actor=Actor.NOBODY)
 
     async def change(self, principal: Principal, change: ProfileChange) -> User:
-        """The user as changed. Raises Forbidden for a wrong current password, EmailTaken.
+        """The user as changed. Raises Forbidden for a wrong current password, AccountLocked after too many of them,
+        Invalid or PasswordTooCommon, EmailTaken.
 
         A new password ends every other session.
         """
         user = principal.user
+        if change.password is not None:
+            self._rules.check(change.password, email=change.email or user.email)
         if change.needs_password:
-            await self._confirm(user, change.current_password)
+            await self._confirm(principal, change.current_password)
         values: dict[str, str | None] = {}
         if change.rename:
             values["name"] = change.name
@@ -80,6 +109,8 @@ class Accounts:
                 await tx.users.change(user.id, values)
             if change.password is not None:
                 await tx.sessions.revoke_others(user.id, keep=principal.session_id)
+            for column in values:
+                record(tx, _CHANGES[column], by=principal)
             changed = await tx.users.get(user.id)
         if changed is None:
             raise Unauthenticated
@@ -87,15 +118,10 @@ class Accounts:
 
     async def delete(self, principal: Principal) -> None:
         """The account and all its data, for good. Raises LastAdmin."""
-        user = principal.user
-        async with self._database.snapshot() as tx:
-            await _keep_an_admin(tx, user)
-        await self._live.stop_all_of(user.id)
-        async with self._database.transaction() as tx:
-            await _keep_an_admin(tx, user)
-            await tx.users.delete(user.id)
-        # One that began in between has lost its rows; it should not go on costing money either.
-        await self._live.stop_all_of(user.id)
+        try:
+            await self._closing.close(principal.user.id, by=principal)
+        except NotFound as error:
+            raise Unauthenticated from error
 
     async def ensure_first_admin(self, settings: Settings) -> FirstAdmin | None:
         """Make an administrator where there is none: in production from the settings alone, else with defaults.
@@ -110,7 +136,8 @@ class Accounts:
         email, given = self._first_admin
         password = given or secrets.token_urlsafe(15)
         try:
-            await self._open(email=email, password=password, name=None, role=Role.ADMIN)
+            hashed = await self._passwords.hash(password)
+            await self._open(email=email, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
         except EmailTaken:
             logger.warning("no first admin was made: its address belongs to a user already")
             return None
@@ -127,41 +154,36 @@ class Accounts:
         async with self._database.transaction() as tx:
             if found := await tx.users.with_password(known):
                 await tx.users.change(found[0].id, {"role": Role.ADMIN.value, "is_active": True})
+                record(tx, Action.ROLE_CHANGED, actor=Actor.SHELL, target_id=found[0].id, role=Role.ADMIN.value)
                 return replace(found[0], role=Role.ADMIN, is_active=True)
-        if not Passwords.SHORTEST <= len(password) <= Passwords.LONGEST:
-            raise Invalid(f"A password has {Passwords.SHORTEST} to {Passwords.LONGEST} characters.")
-        return await self._open(email=known, password=password, name=None, role=Role.ADMIN)
-
-    async def _open(self, *, email: str, password: str, name: str | None, role: Role) -> User:
+        self._rules.check(password, email=known)
         hashed = await self._passwords.hash(password)
-        async with self._database.transaction() as tx:
-            return await tx.users.add(email=email, name=name, role=role, password_hash=hashed)
+        return await self._open(email=known, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
 
-    async def _confirm(self, user: User, password: str | None) -> None:
+    async def _open(self, *, email: str, hashed: str, name: str | None, role: Role, actor: Actor) -> User:
+        async with self._database.transaction() as tx:
+            user = await tx.users.add(email=email, name=name, role=role, password_hash=hashed)
+            record(tx, Action.REGISTERED, actor=actor, target_id=user.id, role=role.value)
+            return user
+
+    async def _confirm(self, principal: Principal, password: str | None) -> None:
         if password is None:
             raise Invalid("The current password is required to change the address or the password.")
-        async with self._database.snapshot() as tx:
-            found = await tx.users.with_password(user.email)
-        if found is None or found[0].id != user.id:
-            raise Unauthenticated
-        if not await self._passwords.verify(password, found[1]):
+        if not await self._check.confirm(principal, password):
             raise Forbidden("The current password is wrong.")
 
 
-def _first_admin(settings: IdentitySettings) -> tuple[str, str | None]:
+def _first_admin(settings: Settings, rules: PasswordRules) -> tuple[str, str | None]:
     """The address and the password of the first administrator; None is a password to be made up.
 
-    Raises StartRefused for what nobody could register with.
+    Raises StartRefused for what nobody could register with; outside production a common password will do.
     """
     email = address(settings.first_admin_email or "admin@example.com")
     if email is None:
         raise StartRefused("FIRST_ADMIN_EMAIL is not an e-mail address.")
     given = settings.first_admin_password and settings.first_admin_password.get_secret_value()
-    if given and not Passwords.SHORTEST <= len(given) <= Passwords.LONGEST:
-        raise StartRefused(f"FIRST_ADMIN_PASSWORD must have {Passwords.SHORTEST} to {Passwords.LONGEST} characters.")
+    if given and not has_good_length(given):
+        raise StartRefused(f"FIRST_ADMIN_PASSWORD: {LENGTH_RULE}")
+    if given and settings.production and rules.is_common(given, email=email):
+        raise StartRefused(f"FIRST_ADMIN_PASSWORD: {PasswordTooCommon.default_detail}")
     return email, given or None
-
-
-async def _keep_an_admin(tx: Transaction, user: User) -> None:
-    if user.role is Role.ADMIN and await tx.users.count_admins() <= 1:
-        raise LastAdmin

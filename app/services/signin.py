@@ -6,15 +6,19 @@ from datetime import UTC, datetime, timedelta
 import uuid_utils
 
 from app.core.errors import BadCredentials, RefreshInProgress, Unauthenticated
-from app.core.security import Passwords, RefreshClaims, Tokens
 from app.core.serving import served
+from app.core.tokens import RefreshClaims, Tokens
 from app.database import Database
-from app.domain.addresses import address
+from app.domain.audit import Action
 from app.domain.identity import Principal
+from app.services.audit import record
+from app.services.password_check import PasswordCheck, Proven
 
 # Two tabs that wake together both send the refresh token; the slower one is no thief.
 GRACE = timedelta(seconds=5)
 LONGEST_USER_AGENT = 255
+# Of two at once with an outdated hash one renews it, and the other has compared with what is no longer stored.
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +33,22 @@ class TokenPair:
 class SignIn:
     """A sign-in is a session in the database, so that revoking it takes effect at once, everywhere."""
 
-    def __init__(self, database: Database, passwords: Passwords, tokens: Tokens) -> None:
+    def __init__(self, database: Database, check: PasswordCheck, tokens: Tokens) -> None:
         self._database = database
-        self._passwords = passwords
+        self._check = check
         self._tokens = tokens
 
     async def login(self, *, email: str, password: str, user_agent: str | None) -> TokenPair:
-        """A new session. Raises BadCredentials: the same, after the same work, for an unknown address."""
-        known = address(email)
-        if known is None or not _is_possible(password):
-            await self._passwords.verify("", None)
-            raise BadCredentials
-        async with self._database.snapshot() as tx:
-            found = await tx.users.with_password(known)
-        if not await self._passwords.verify(password, found[1] if found else None):
-            raise BadCredentials
-        refresh_id = _new_id()
-        async with self._database.transaction() as tx:
-            # Again: while the hash was computed the account may have been closed or given another password.
-            current = await tx.users.with_password(known)
-            if current is None or found is None or current[1] != found[1] or not current[0].is_active:
-                raise BadCredentials
-            user_id = current[0].id
-            session_id = await tx.sessions.add(
-                user_id=user_id,
-                refresh_id=refresh_id,
-                expires_at=self._expiry(),
-                user_agent=user_agent and user_agent.replace("\x00", "")[:LONGEST_USER_AGENT],
-                address=served().address,
-            )
-        return self._pair(user_id, session_id, refresh_id)
+        """A new session. Raises AccountLocked, and BadCredentials: the same, after the same work, for an unknown
+        address. Raises Overloaded when too many sign in at this moment.
+        """
+        for _ in range(_TRIES):
+            proven = await self._check.sign_in(email, password)
+            if proven is None:
+                break
+            if pair := await self._begin(proven, user_agent and user_agent.replace("\x00", "")[:LONGEST_USER_AGENT]):
+                return pair
+        raise BadCredentials
 
     async def refresh(self, token: str) -> TokenPair:
         """A new pair for an unspent refresh token.
@@ -78,6 +68,25 @@ class SignIn:
         if principal.session_id is not None:
             async with self._database.transaction() as tx:
                 await tx.sessions.revoke(principal.session_id)
+                record(tx, Action.SIGNED_OUT, by=principal)
+
+    async def _begin(self, proven: Proven, user_agent: str | None) -> TokenPair | None:
+        """A session; None when meanwhile the account was closed or its password is stored as another hash."""
+        refresh_id = _new_id()
+        async with self._database.transaction() as tx:
+            current = await tx.users.with_password(proven.user.email)
+            if current is None or current[1] != proven.password_hash or not current[0].is_active:
+                return None
+            user = current[0]
+            session_id = await tx.sessions.add(
+                user_id=user.id,
+                refresh_id=refresh_id,
+                expires_at=self._expiry(),
+                user_agent=user_agent,
+                address=served().address,
+            )
+            record(tx, Action.SIGNED_IN, by=Principal(user=user, session_id=session_id))
+        return self._pair(user.id, session_id, refresh_id)
 
     async def _rotate(self, claims: RefreshClaims, fresh: str) -> bool:
         async with self._database.transaction() as tx:
@@ -101,6 +110,7 @@ class SignIn:
             if session.previous_refresh_id == claims.refresh_id and datetime.now(UTC) - session.rotated_at <= GRACE:
                 raise RefreshInProgress(retry_after=1)
             await tx.sessions.revoke(claims.session_id)
+            record(tx, Action.REFRESH_REUSED, target_id=session.user_id, session_id=claims.session_id)
 
     def _pair(self, user_id: str, session_id: str, refresh_id: str) -> TokenPair:
         return TokenPair(
@@ -111,11 +121,6 @@ class SignIn:
 
     def _expiry(self) -> datetime:
         return datetime.now(UTC) + self._tokens.refresh_ttl
-
-
-def _is_possible(password: str) -> bool:
-    """Whether any account can have this password; a form can bring lone surrogates, which cannot be hashed."""
-    return len(password) <= Passwords.LONGEST and not any("\ud800" <= char <= "\udfff" for char in password)
 
 
 def _new_id() -> str:

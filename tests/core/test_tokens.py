@@ -1,10 +1,8 @@
-"""Claims about passwords and tokens."""
+"""Claims about tokens."""
 
-import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,19 +10,12 @@ import pytest
 import uuid_utils
 from jose import jws, jwt
 
-from app.core.errors import Overloaded, Unauthenticated
-from app.core.security import Passwords, Tokens
+from app.core.errors import Unauthenticated
+from app.core.tokens import Tokens
 
 SECRET = "0123456789abcdef0123456789abcdef"
 USER, SESSION, REFRESH = (str(uuid_utils.uuid7()) for _ in range(3))
 TOKENS = Tokens(SECRET, access_ttl=timedelta(minutes=5), refresh_ttl=timedelta(days=1))
-
-
-@pytest.fixture
-async def passwords() -> AsyncIterator[Passwords]:
-    pool = Passwords()
-    yield pool
-    pool.close()
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -187,58 +178,3 @@ def test_a_short_secret_signs_nothing() -> None:
 def test_a_secret_is_never_read_as_json(secret: str) -> None:
     tokens = Tokens(secret, access_ttl=timedelta(1), refresh_ttl=timedelta(1))
     assert tokens.read_access(tokens.access(USER, SESSION)).user_id == USER
-
-
-async def test_a_password_is_verified_whole(passwords: Passwords) -> None:
-    long = "a" * 72
-    hashed = await passwords.hash(long + "b")
-    assert await passwords.verify(long + "b", hashed)
-    assert not await passwords.verify(long + "c", hashed)
-    assert not await passwords.verify(long, hashed)
-
-
-@pytest.mark.parametrize("password", ["pass\x00word", "密码" * 500, "🔑" * 8, " " * 8])
-async def test_any_text_can_be_a_password(passwords: Passwords, password: str) -> None:
-    hashed = await passwords.hash(password)
-    assert await passwords.verify(password, hashed)
-    assert not await passwords.verify(password[:4], hashed)
-
-
-async def test_hashes_are_argon2id_with_our_cost(passwords: Passwords) -> None:
-    assert (await passwords.hash("secret")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-
-
-async def test_nobody_has_no_password_and_costs_as_much(passwords: Passwords) -> None:
-    hashed = await passwords.hash("secret")
-
-    async def work(check: Callable[[], Any]) -> float:
-        """Of the processor, not of the clock: whether a hash is made at all, whatever else the machine does."""
-        began = time.process_time()
-        for _ in range(10):
-            assert not await check()
-        return time.process_time() - began
-
-    somebody = await work(lambda: passwords.verify("wrong", hashed))
-    nobody = await work(lambda: passwords.verify("wrong", None))
-    assert somebody / 4 < nobody < somebody * 4
-
-
-async def test_too_many_hashes_at_once_are_refused_and_room_comes_back() -> None:
-    passwords = Passwords(workers=2, waiting=3)
-    outcomes = await asyncio.gather(*(passwords.hash("x") for _ in range(9)), return_exceptions=True)
-    assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 4
-    assert await passwords.hash("x")
-    passwords.close()
-
-
-async def test_leaving_early_gives_up_the_place() -> None:
-    passwords = Passwords(workers=2, waiting=3)
-    waiting = [asyncio.create_task(passwords.hash("x")) for _ in range(5)]
-    await asyncio.sleep(0)
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    # Three of them had not begun; the work of two goes on, and so they keep their places.
-    outcomes = await asyncio.gather(*(passwords.hash("x") for _ in range(4)), return_exceptions=True)
-    assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 1
-    passwords.close()

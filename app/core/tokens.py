@@ -1,67 +1,21 @@
-"""What proves who someone is: passwords as slow hashes, tokens as short signed claims."""
+"""Tokens: what a sign-in is shown to be by, as short signed claims."""
 
-import asyncio
 import re
-import secrets
-import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import uuid_utils
 from jose import jwk, jwt
 from jose.exceptions import JOSEError
-from passlib.hash import argon2
 
-from app.core.errors import Overloaded, Unauthenticated
-
-T = TypeVar("T")
+from app.core.errors import Unauthenticated
 
 _MOST_VERIFIED = 4096
 _UNKNOWN: tuple[float, None] = (0.0, None)
-
-
-class Passwords:
-    """Argon2id in a pool of its own: a hash costs tens of milliseconds of CPU and 19 MiB, so both are bounded."""
-
-    SHORTEST = 8
-    LONGEST = 1024
-
-    def __init__(self, *, workers: int = 2, waiting: int = 64) -> None:
-        self._hasher = argon2.using(  # type: ignore[no-untyped-call]  # the stubs leave it bare
-            type="ID", rounds=2, memory_cost=19456, parallelism=1
-        )
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
-        self._places = threading.BoundedSemaphore(workers + waiting)
-        # What the password of an unknown user is compared with, so that the time of an answer does not tell.
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
-
-    async def hash(self, password: str) -> str:
-        """Raises Overloaded when too many wait already."""
-        return await self._run(lambda: self._hasher.hash(password))
-
-    async def verify(self, password: str, hashed: str | None) -> bool:
-        """Whether the password is the one of `hashed`; the same work for None. Raises Overloaded as `hash` does."""
-        matches = await self._run(lambda: self._hasher.verify(password, hashed or self._nobody))
-        return matches and hashed is not None
-
-    def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if not self._places.acquire(blocking=False):
-            raise Overloaded(retry_after=1)
-        future = self._pool.submit(work)
-        # Not when the caller is done: one who left early has not taken the work along.
-        future.add_done_callback(self._leave)
-        return await asyncio.wrap_future(future)
-
-    def _leave(self, _: Future[T]) -> None:
-        self._places.release()
 
 
 @dataclass(frozen=True, slots=True)
