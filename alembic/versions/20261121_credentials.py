@@ -10,6 +10,28 @@ down_revision = "5d3b8e0c4a72"
 branch_labels = None
 depends_on = None
 
+# Not even our own code changes or removes what is on record. A table takes its triggers with it when it goes.
+_SQLITE = (
+    "CREATE TRIGGER audit_events_no_{name} BEFORE {event} ON audit_events "
+    "BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END"
+)
+_MARIADB = (
+    "CREATE TRIGGER audit_events_no_{name} BEFORE {event} ON audit_events FOR EACH ROW "
+    "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'audit_events is append-only'"
+)
+_EVENTS = ("UPDATE", "DELETE")
+APPEND_ONLY = {
+    "sqlite": [_SQLITE.format(name=event.lower(), event=event) for event in _EVENTS],
+    "postgresql": [
+        "CREATE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'audit_events is append-only'; END $$",
+        "CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_events_append_only()",
+    ],
+    "mysql": [_MARIADB.format(name=event.lower(), event=event) for event in _EVENTS],
+}
+APPEND_ONLY["mariadb"] = APPEND_ONLY["mysql"]
+
 
 def upgrade() -> None:
     op.create_index(op.f("ix_users_created_at_id"), "users", ["created_at", "id"])
@@ -68,12 +90,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
     )
     op.create_index(op.f("ix_audit_events_created_at_id"), "audit_events", ["created_at", "id"])
-    for column in ("actor_id", "target_id", "action"):
-        op.create_index(op.f(f"ix_audit_events_{column}_created_at"), "audit_events", [column, "created_at"])
+    for column in ("action", "actor_id", "target_id", "address", "request_id"):
+        op.create_index(op.f(f"ix_audit_events_{column}_created_at_id"), "audit_events", [column, "created_at", "id"])
+    for statement in APPEND_ONLY[op.get_context().dialect.name]:
+        op.execute(statement)
 
 
 def downgrade() -> None:
     op.drop_table("audit_events")
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_events_append_only()")
     op.drop_table("tickets")
     op.drop_table("api_keys")
     with op.batch_alter_table("idempotency_records") as batch:

@@ -49,11 +49,26 @@ class AuditEvent:
 
     id: str
     created_at: datetime
-    action: Action
-    actor: Actor
+    action: str
+    """An Action; in what a newer version put on record it may be none that this one knows."""
+    actor: str
+    """An Actor, likewise."""
     actor_id: str | None
     credential_id: str | None
     target_id: str | None
     address: str | None
     request_id: str | None
     detail: Detail = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSearch:
+    """Which acts to look for: those that fit all that is given. From `since` on, and before `until`."""
+
+    action: Action | None = None
+    actor_id: str | None = None
+    target_id: str | None = None
+    address: str | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None

@@ -1,4 +1,7 @@
-"""The audit trail: rows are added, never changed. It refers to nothing by key, for it outlives whom it names."""
+"""The audit trail: rows are added, never changed, which triggers hold (they stand in the migration alone).
+
+It refers to nothing by key, for it outlives whom it names.
+"""
 
 from sqlalchemy import Column, Index, String, Table
 
@@ -19,8 +22,11 @@ audit_events = Table(
     Column("request_id", String(128)),
     # JSON
     Column("detail", LongText, nullable=False),
+    # Each serves one way to search, newest first, and the place where a page goes on.
     Index(None, "created_at", "id"),
-    Index(None, "actor_id", "created_at"),
-    Index(None, "target_id", "created_at"),
-    Index(None, "action", "created_at"),
+    Index(None, "action", "created_at", "id"),
+    Index(None, "actor_id", "created_at", "id"),
+    Index(None, "target_id", "created_at", "id"),
+    Index(None, "address", "created_at", "id"),
+    Index(None, "request_id", "created_at", "id"),
 )

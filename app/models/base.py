@@ -88,3 +88,27 @@ def _postgresql_clock(element: DatabaseClock, compiler: SQLCompiler, **kw: Any) 
 @compiles(DatabaseClock, "mariadb")
 def _mariadb_clock(element: DatabaseClock, compiler: SQLCompiler, **kw: Any) -> str:
     return "CAST(UNIX_TIMESTAMP(SYSDATE(6)) AS DOUBLE)"
+
+
+class UtcDay(GenericFunction[str]):
+    """The day of a UtcDateTime column in UTC, as YYYY-MM-DD, whatever the server's or the connection's time zone."""
+
+    type = String(10)
+    name = "utc_day"
+    inherit_cache = True
+
+
+@compiles(UtcDay, "sqlite")
+def _sqlite_day(element: UtcDay, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **kw)}, 1, 10)"
+
+
+@compiles(UtcDay, "postgresql")
+def _postgresql_day(element: UtcDay, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"to_char({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+
+
+@compiles(UtcDay, "mysql")
+@compiles(UtcDay, "mariadb")
+def _mariadb_day(element: UtcDay, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST(DATE({compiler.process(element.clauses, **kw)}) AS CHAR(10))"

@@ -1,8 +1,9 @@
-"""The audit trail: how an act is put on record."""
+"""The audit trail: how an act is put on record, and how the record is searched."""
 
 from app.core.serving import served
-from app.database import Transaction
-from app.domain.audit import Action, Actor, AuditEvent
+from app.database import Database, Transaction
+from app.domain.audit import Action, Actor, AuditEvent, AuditSearch
+from app.domain.chat import Page
 from app.domain.identity import Principal
 from app.repositories.base import new_id, now
 
@@ -44,3 +45,14 @@ def _actor(by: Principal | None) -> Actor:
     if by.signed_in:
         return Actor.SESSION
     return Actor.API_KEY if by.key_id else Actor.SERVICE_KEY
+
+
+class AuditService:
+    """What admins may read. Nothing here, nor below, changes or removes what is on record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, search: AuditSearch, *, limit: int, cursor: str | None) -> Page[AuditEvent]:
+        """The acts that fit, newest first. Raises InvalidCursor."""
+        return await self._database.now.audit.page(search, limit=limit, cursor=cursor)
