@@ -3,5 +3,7 @@
 from app.dependencies.admission import CurrentUser, admitted
 from app.dependencies.credentials import SESSION_COOKIE
 from app.dependencies.house import HouseDep
+from app.dependencies.limiting import limited_by_address
+from app.dependencies.password_routes import PasswordRoute
 
-__all__ = ["SESSION_COOKIE", "CurrentUser", "HouseDep", "admitted"]
+__all__ = ["SESSION_COOKIE", "CurrentUser", "HouseDep", "PasswordRoute", "admitted", "limited_by_address"]

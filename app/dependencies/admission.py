@@ -13,13 +13,16 @@ from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 from starlette.responses import Response
 
+from app.bootstrap import House
 from app.core.errors import CrossOrigin, Forbidden, InsufficientScope, SignInRequired, Unauthenticated
 from app.core.origins import same_origin
 from app.dependencies.credentials import credentials_of
 from app.dependencies.house import house_of
 from app.domain.identity import Principal, Scope
-from app.services.authorization import Kind
+from app.services.authorization import Credentials, Kind
+from app.services.limits import Limited
 
+LAST_EVENT_ID = "last-event-id"
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -36,6 +39,8 @@ class Need:
     """Whether even a GET costs something, so that a foreign page may not cause it under the cookie."""
     tickets: bool = False
     """Whether `?ticket=` stands for a header, which EventSource cannot send."""
+    limited: Limited = Limited.DEFAULT
+    """What a request counts against. AI is counted by the service, which knows whether a model is to be called."""
 
 
 class AdmittedRoute(APIRoute):
@@ -52,10 +57,17 @@ class AdmittedRoute(APIRoute):
 
 
 def admitted(
-    *scopes: Scope, admin: bool = False, in_person: bool = False, costs: bool = False, tickets: bool = False
+    *scopes: Scope,
+    admin: bool = False,
+    in_person: bool = False,
+    costs: bool = False,
+    tickets: bool = False,
+    limited: Limited = Limited.DEFAULT,
 ) -> type[AdmittedRoute]:
     """The class of routes that ask this of their callers, for `APIRouter(route_class=…)`."""
-    need = Need(scopes=frozenset(scopes), admin=admin, in_person=in_person, costs=costs, tickets=tickets)
+    need = Need(
+        scopes=frozenset(scopes), admin=admin, in_person=in_person, costs=costs, tickets=tickets, limited=limited
+    )
     return type("AdmittedRoute", (AdmittedRoute,), {"need": need})
 
 
@@ -64,9 +76,20 @@ async def _admit(request: Request, need: Need) -> Principal:
     changes = need.costs or request.method not in _HARMLESS
     if credentials.kind is Kind.COOKIE and changes and not same_origin(request.headers):
         raise CrossOrigin
-    principal = await house_of(request).authorization.authorise(credentials)
+    principal = await _authorise(house_of(request), credentials)
+    if need.limited is not Limited.AI or LAST_EVENT_ID in request.headers:  # with which nothing is begun
+        await house_of(request).limits.spend(Limited.DEFAULT, principal.limit_key)
     _judge(principal, need)
     return principal
+
+
+async def _authorise(house: House, credentials: Credentials) -> Principal:
+    """Who is asking. Whoever cannot say so is counted by address: Unauthenticated, and in the end TooMany."""
+    try:
+        return await house.authorization.authorise(credentials)
+    except Unauthenticated:
+        await house.limits.spend_by_address(Limited.DEFAULT)
+        raise
 
 
 def _judge(principal: Principal, need: Need) -> None:

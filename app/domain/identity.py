@@ -1,7 +1,7 @@
 """Who someone is and what they may do: users, and the principal that a credential proves."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -36,6 +36,15 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """The account that somebody says is theirs: `session_id` is one that its owner has at the same address."""
+
+    user: User
+    password_hash: str = field(repr=False)
+    session_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """What a credential may be used for: `scopes`, and models that fit one of `models`, where there are any."""
 
@@ -44,18 +53,26 @@ class Grants:
 
     @classmethod
     def of_key(cls, named: Iterable[str] | None) -> "Grants":
-        """Of an API key with these scopes; none named means all but `admin`. Raises ValueError for an unknown one."""
+        """Of an API key with these scopes; None means all but `admin`, a newer version's scope nothing yet."""
         if named is None:
             return cls(_ALL - {Scope.ADMIN})
         named = tuple(named)
         models = tuple(each.removeprefix(MODELS) for each in named if each.startswith(MODELS))
-        scopes = frozenset(Scope(each) for each in named if not each.startswith(MODELS))
+        scopes = frozenset(Scope(each) for each in named if each in _ALL)
         return cls(scopes | {Scope.CHAT} if models else scopes, models)
 
     def model(self, name: str) -> bool:
-        """Whether a model, by its `provider/id`, may be used."""
+        """Whether a model, by its `provider/id`, may be used.
+
+        A pattern with a slash is of both: `openai/*` is what that provider has, not what another's ids begin with.
+        """
         bare = name.partition("/")[2]
-        return not self.models or any(fnmatchcase(name, each) or fnmatchcase(bare, each) for each in self.models)
+        return not self.models or any(_fits(name if "/" in each else bare, each) for each in self.models)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """With `*` and `?` alone: an id of a model may hold brackets."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,12 @@ class Principal:
     """The ticket, by its hash, that stood for the credential; it opens one generation."""
     ticket_for: str | None = None
     """The generation that it has opened already."""
+    limit_key: str = ""
+    """Whom rate limits count: unless another is named the user, so that many keys do not multiply the limit."""
+
+    def __post_init__(self) -> None:
+        if not self.limit_key:
+            object.__setattr__(self, "limit_key", f"user:{self.user.id}")
 
     @property
     def signed_in(self) -> bool:
@@ -112,3 +135,6 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+
+    def expired(self, moment: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= moment

@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, func, insert, or_, select, update
 
 from app.core.errors import ConversationBusy
 from app.domain.chat import Generation, Status
 from app.domain.failures import FailureCode
 from app.models.generations import generation_checkpoints, generation_logs, generations, instances
+from app.models.identity import users
 from app.repositories.base import Repository, now
 
 LOG_KEPT = timedelta(hours=24)
@@ -30,10 +31,12 @@ _END = update(generations).where(_HELD, _RUNS)
 _END_AGAIN = update(generations).where(_HELD, _RUNS | _ENDED_BY_US)
 _REQUEST_STOP = update(generations).where(_ONE, _STREAMING)
 _OWNED = (
-    select(generations.c.id, generations.c.stop_requested)
+    select(generations.c.id, or_(generations.c.stop_requested, users.c.is_active.is_(False)).label("to_stop"))
+    .join(users, users.c.id == generations.c.user_id)
     .where(generations.c.id.in_(bindparam("runs", expanding=True)), generations.c.owner_id == bindparam("owner"))
     .where(_STREAMING)
-    .with_for_update(read=True)
+    # Not of users: a tick must not wait for whoever changes one, nor the other way about.
+    .with_for_update(read=True, of=generations)
 )
 _ADD_CHECKPOINTS = insert(generation_checkpoints)
 _DROP_CHECKPOINTS = delete(generation_checkpoints).where(_OF_RUN)
@@ -141,9 +144,13 @@ class GenerationRepository(Repository):
         await self._connection.run(_REQUEST_STOP, {"generation": generation_id, "stop_requested": True})
 
     async def owned(self, generation_ids: Collection[str], owner_id: str) -> Mapping[str, bool]:
-        """Which of these still run under this owner, and will until this transaction ends; and who is to stop."""
+        """Which of these still run under this owner, and will until this transaction ends; and who is to stop.
+
+        That is who was asked to, and whose user is not active: so deactivation reaches a run on any instance, also one
+        that began at the same moment.
+        """
         rows = await self._connection.rows(_OWNED, {"runs": list(generation_ids), "owner": owner_id})
-        return {row["id"]: row["stop_requested"] for row in rows}
+        return {row["id"]: row["to_stop"] for row in rows}
 
     def add_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Append what the logs of many runs gained, in one statement."""

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select, update
 
+from app.domain.chat import Page
 from app.domain.identity import Session, User
 from app.models.identity import sessions, users
-from app.repositories.base import Repository, new_id, now
+from app.repositories.base import Repository, decode_cursor, encode_cursor, new_id, now
 from app.repositories.users import to_user
 
 _ONE = sessions.c.id == bindparam("session")
@@ -14,6 +15,9 @@ _GET = select(sessions).where(_ONE)
 _USER_OF = select(users).join(sessions, sessions.c.user_id == users.c.id).where(_ONE)
 _ROTATE = update(sessions).where(_ONE, sessions.c.refresh_id == bindparam("spent"))
 _REVOKE = delete(sessions).where(_ONE)
+_REVOKE_OWN = delete(sessions).where(
+    _ONE, sessions.c.user_id == bindparam("user"), sessions.c.expires_at > bindparam("moment")
+)
 
 
 class SessionRepository(Repository):
@@ -58,6 +62,24 @@ class SessionRepository(Repository):
             "address": address,
         }
         return await self._connection.run(_ROTATE, values) == 1
+
+    async def page(self, user_id: str, *, limit: int, cursor: str | None) -> Page[Session]:
+        """The sessions of a user that have not expired, the newest first. Raises InvalidCursor."""
+        statement = select(sessions).where(sessions.c.user_id == user_id, sessions.c.expires_at > now())
+        if cursor is not None:
+            moment, id_ = decode_cursor(cursor)
+            statement = statement.where(
+                or_(sessions.c.created_at < moment, (sessions.c.created_at == moment) & (sessions.c.id < id_))
+            )
+        statement = statement.order_by(sessions.c.created_at.desc(), sessions.c.id.desc()).limit(limit + 1)
+        found = [_to_session(row) for row in await self._connection.rows(statement)]
+        items, last = found[:limit], found[limit - 1] if len(found) > limit else None
+        return Page(items, encode_cursor(last.created_at, last.id) if last else None)
+
+    async def revoke_own(self, user_id: str, session_id: str) -> bool:
+        """End a session of this user; false when there is none of this id."""
+        values = {"session": session_id, "user": user_id, "moment": now()}
+        return await self._connection.run(_REVOKE_OWN, values) == 1
 
     async def revoke(self, session_id: str) -> None:
         await self._connection.run(_REVOKE, {"session": session_id})

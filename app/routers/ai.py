@@ -8,25 +8,37 @@ from app.core.errors import InvalidEventId
 from app.dependencies import CurrentUser, HouseDep, admitted
 from app.domain.cards import Input
 from app.domain.identity import Scope
+from app.routers.idempotency import IdempotencyHeader, idempotency_key
 from app.routers.streaming import (
+    ALL_READ,
+    BUSY,
+    EVENT_ID,
     EVENT_STREAM,
-    IdempotencyHeader,
+    NO_EVENT_ID,
     LastEventId,
+    Responses,
     event_stream,
-    idempotency_key,
     parse_event_id,
 )
 from app.schemas.base import EntityId
 from app.schemas.chat import ChatBody, ChatQuery, ModelAnswer, ModelsAnswer, ReplyAnswer, StopAnswer
+from app.services.limits import Limited
 from app.services.replies import Reply, whole_reply
 
 router = APIRouter(prefix="/ai", tags=["chat"])
+_ANSWER_FAILED: Responses = {
+    502: {"description": "The model's server failed, or its answer broke off."},
+    504: {"description": "The model's server did not answer in time."},
+}
+
 reading = APIRouter(route_class=admitted(Scope.CHAT))
-asking = APIRouter(route_class=admitted(Scope.CHAT, costs=True))
-event_source = APIRouter(route_class=admitted(Scope.CHAT, costs=True, tickets=True))
+asking = APIRouter(route_class=admitted(Scope.CHAT, costs=True, limited=Limited.AI))
+event_source = APIRouter(route_class=admitted(Scope.CHAT, costs=True, tickets=True, limited=Limited.AI))
+resuming = APIRouter(route_class=admitted(Scope.CHAT, costs=True, tickets=True))
+stopping = APIRouter(route_class=admitted(Scope.CHAT, costs=True))
 
 
-@asking.post("/chat/stream", responses=EVENT_STREAM, response_class=Response)
+@asking.post("/chat/stream", responses={**EVENT_STREAM, **BUSY}, response_class=Response)
 async def chat_stream(
     request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
 ) -> Response:
@@ -40,7 +52,7 @@ async def chat_stream(
 
 @event_source.get(
     "/chat/stream",
-    responses={**EVENT_STREAM, 204: {"description": "It has ended, and all of it was read."}},
+    responses={**EVENT_STREAM, **ALL_READ, **BUSY, **NO_EVENT_ID},
     response_class=Response,
 )
 async def chat_event_source(
@@ -53,12 +65,12 @@ async def chat_event_source(
     generation_id, after = last_event_id
     if generation_id is None:
         raise InvalidEventId
-    return await _resume(house, user.user.id, generation_id, after)
+    return await _resume(house, user, generation_id, after)
 
 
-@event_source.get(
+@resuming.get(
     "/generations/{generation_id}/events",
-    responses={**EVENT_STREAM, 204: {"description": "It has ended, and all of it was read."}},
+    responses={**EVENT_STREAM, **ALL_READ, **NO_EVENT_ID},
     response_class=Response,
 )
 async def generation_events(
@@ -66,23 +78,26 @@ async def generation_events(
     user: CurrentUser,
     house: HouseDep,
     last_event_id: LastEventId,
-    after: Annotated[str | None, Query(description="The number of the last event that was read; 0 for all.")] = None,
+    after: Annotated[
+        str | None,
+        Query(description="The number of the last event that was read; 0 for all.", json_schema_extra=EVENT_ID),
+    ] = None,
 ) -> Response:
     """Follow an answer from where reading broke off, live or finished, from any number of clients."""
     named, seq = last_event_id or (parse_event_id(after) if after is not None else (None, 0))
     if named not in (None, generation_id):
         raise InvalidEventId
-    return await _resume(house, user.user.id, generation_id, seq)
+    return await _resume(house, user, generation_id, seq)
 
 
-@asking.post("/generations/{generation_id}/stop", status_code=202)
+@stopping.post("/generations/{generation_id}/stop", status_code=202)
 async def stop_generation(generation_id: EntityId, user: CurrentUser, house: HouseDep) -> StopAnswer:
     """Stop an answer, upstream too; what was written is kept. Repeating it is harmless."""
     status = await house.generations.stop(user.user.id, generation_id)
     return StopAnswer(generation_id=generation_id, status=status)
 
 
-@asking.post("/chat", response_model=ReplyAnswer)
+@asking.post("/chat", response_model=ReplyAnswer, responses={**BUSY, **_ANSWER_FAILED})
 async def chat(
     request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
 ) -> Reply:
@@ -117,13 +132,13 @@ async def models(
     )
 
 
-async def _resume(house: HouseDep, user_id: str, generation_id: str, after: int) -> Response:
-    found = await house.generations.resume(user_id, generation_id, after)
+async def _resume(house: HouseDep, user: CurrentUser, generation_id: str, after: int) -> Response:
+    found = await house.generations.resume(user, generation_id, after)
     if found is None:
         return Response(status_code=204)
     generation, log, seq = found
     return event_stream(house, generation, log, after=seq, ids=True)
 
 
-for part in (asking, event_source, reading):
+for part in (asking, event_source, resuming, stopping, reading):
     router.include_router(part)

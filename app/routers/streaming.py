@@ -1,24 +1,48 @@
 """What the streaming routes share: their headers in, and the stream out."""
 
-import hashlib
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header
+from pydantic.config import JsonDict
 
 from app.bootstrap import House
-from app.core.errors import Invalid, InvalidEventId
+from app.core.errors import InvalidEventId
 from app.domain.chat import Generation
 from app.generation.log import EventLog
-from app.schemas.base import Body
-from app.services.acknowledgement import IdempotencyKey
 from app.wire import chat
 from app.wire.response import EventStreamResponse
 
-_LONGEST_KEY = 255
 _LONGEST_SEQ = 9
+EVENT_ID: JsonDict = {"pattern": f"^([0-9a-fA-F-]{{36}}:)?[0-9]{{1,{_LONGEST_SEQ}}}$"}
+"""How it is described."""
 
-EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+Responses = dict[int | str, dict[str, Any]]
+"""What a route alone may answer, for the API description."""
+
+ALL_READ: Responses = {204: {"description": "It has ended, and all of it was read."}}
+NO_EVENT_ID: Responses = {
+    400: {"description": "The event id is not one that this generation has given out."},
+    410: {"description": "The events are no longer kept; the conversation's messages are."},
+}
+BUSY: Responses = {409: {"description": "An answer is still being written in this conversation."}}
+_EVENT = {
+    "type": "object",
+    "title": "One event of the stream",
+    "required": ["data"],
+    "properties": {
+        "event": {
+            "description": "`message` is one without an event line: a piece of the answer, or the end.",
+            "enum": [
+                *("start", "queued", "sources", "reasoning", "tool_call", "tool_result"),
+                *("message", "usage", "failure", "goodbye"),
+            ],
+        },
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string", "description": "`<generation_id>:<seq>`, on the GET routes."},
+    },
+}
+EVENT_STREAM: Responses = {
     200: {
         "description": "Server-sent events: `start`, text blocks, `usage` or `failure`, and last one with `done`.",
         "headers": {
@@ -27,7 +51,7 @@ EVENT_STREAM: dict[int | str, dict[str, Any]] = {
         },
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                "schema": _EVENT,
                 "example": 'event: start\ndata: {"conversation_id": "…", "message_id": "…", "generation_id": "…", '
                 '"model": "openai/gpt-5", "seq": 1}\n\ndata: {"text": "你好", "seq": 2}\n\n'
                 'data: {"done": true, "status": "complete", "message_id": "…", "seq": 3}\n\n',
@@ -51,16 +75,6 @@ def event_stream(
     )
 
 
-def idempotency_key(request: Request, key: str | None, body: Body) -> IdempotencyKey | None:
-    """The client's own name for this request. Raises Invalid for one that is empty, too long or not printable ASCII."""
-    if key is None:
-        return None
-    if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
-        raise Invalid(f"An Idempotency-Key has 1 to {_LONGEST_KEY} printable ASCII characters.")
-    fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
-    return IdempotencyKey(f"{request.method} {request.scope['path']}", key, fingerprint)
-
-
 def parse_event_id(value: str) -> tuple[str | None, int]:
     """`<generation>:<seq>`, or a bare seq. Raises InvalidEventId for anything else."""
     generation_id, colon, seq = value.rpartition(":")
@@ -72,15 +86,14 @@ def parse_event_id(value: str) -> tuple[str | None, int]:
         raise InvalidEventId from error
 
 
-IdempotencyHeader = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", description="Repeating it within 24 hours gets the first outcome, never a second."),
-]
-
-
 def _last_event_id(
     last_event_id: Annotated[
-        str | None, Header(alias="Last-Event-ID", description="The last `id` that was read, as EventSource sends it.")
+        str | None,
+        Header(
+            alias="Last-Event-ID",
+            description="The last `id` that was read, as EventSource sends it.",
+            json_schema_extra=EVENT_ID,
+        ),
     ] = None,
 ) -> tuple[str | None, int] | None:
     return None if last_event_id is None else parse_event_id(last_event_id)

@@ -3,23 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.errors import ConversationBusy, KeyReused, NotFound
+from app.core.errors import ConversationBusy, NotFound
 from app.database import Transaction
 from app.domain.cards import ModelCard
 from app.domain.chat import Conversation, Generation, Said, Status, Turn
 from app.repositories.base import new_id
+from app.services.idempotency import IdempotencyKey, remember
 
 TITLE_CHARS = 50
 NO_CONVERSATION = "There is no such conversation."
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """A client's own name for a request to a route; `fingerprint` is of the body as parsed."""
-
-    route: str
-    key: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +24,24 @@ class Acknowledged:
 
 
 async def acknowledge(
-    tx: Transaction, user_id: str, turn: Turn, card: ModelCard, key: IdempotencyKey | None, *, owner_id: str
+    tx: Transaction,
+    user_id: str,
+    turn: Turn,
+    card: ModelCard,
+    key: IdempotencyKey | None,
+    *,
+    owner_id: str,
+    ticket: str | None = None,
 ) -> Acknowledged:
-    """Write the user's message, the answer to come, its generation and the idempotency record.
+    """Write the user's message, the answer to come, its generation and the idempotency record; spend a `ticket`.
 
-    Raises NotFound or ConversationBusy, or the transaction fails with that or KeyRace: then nothing is written.
+    Raises NotFound or ConversationBusy, or the transaction fails with that, KeyRace or Unauthenticated (a ticket that
+    another request has spent): then nothing is written.
     """
+    generation_id = new_id()
+    if ticket is not None:
+        # First, so that of requests with one ticket the second waits here and hears of that, whatever else it wants.
+        tx.tickets.bind(ticket, generation_id)
     history: Sequence[Said] = ()
     after = 0
     if turn.conversation_id is None:
@@ -45,23 +49,18 @@ async def acknowledge(
     else:
         conversation, history, after = await _continue(tx, user_id, turn, turn.conversation_id, card)
     generation = _append(
-        tx, conversation, turn, card, parent_id=history[-1].id if history else None, after=after, owner_id=owner_id
+        tx,
+        conversation,
+        turn,
+        card,
+        generation_id,
+        parent_id=history[-1].id if history else None,
+        after=after,
+        owner_id=owner_id,
     )
     if key is not None:
-        tx.idempotency.add(
-            user_id=user_id, route=key.route, key=key.key, body_hash=key.fingerprint, outcome_id=generation.id
-        )
+        remember(tx, user_id, key, generation.id)
     return Acknowledged(generation, conversation.system_prompt, history)
-
-
-async def find_replay(tx: Transaction, user_id: str, key: IdempotencyKey) -> str | None:
-    """The generation that an earlier request with this key began. Raises KeyReused when its body was another."""
-    record = await tx.idempotency.find(user_id=user_id, route=key.route, key=key.key)
-    if record is None:
-        return None
-    if record.body_hash != key.fingerprint:
-        raise KeyReused
-    return record.outcome_id
 
 
 async def own_conversation(tx: Transaction, user_id: str, conversation_id: str) -> Conversation:
@@ -123,12 +122,12 @@ def _append(
     conversation: Conversation,
     turn: Turn,
     card: ModelCard,
+    generation_id: str,
     *,
     parent_id: str | None,
     after: int,
     owner_id: str,
 ) -> Generation:
-    generation_id = new_id()
     answer = tx.messages.append_turn(
         conversation.id,
         after=after,

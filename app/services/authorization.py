@@ -4,10 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from app.core import api_keys
 from app.core.errors import Unauthenticated
-from app.core.security import Tokens
+from app.core.tokens import Tokens
 from app.database import Database
-from app.domain.identity import Principal
+from app.domain.identity import Grants, Principal
+from app.repositories.base import now
+from app.services.last_use import LastUse
+from app.services.service_keys import ServiceKeys
+from app.services.tickets import Tickets
 
 
 class Kind(StrEnum):
@@ -50,20 +55,41 @@ Proof = Callable[[str], Awaitable[Principal]]
 class Authorization:
     """A kind of credential is one entry of the table; one without an entry is refused."""
 
-    def __init__(self, database: Database, tokens: Tokens) -> None:
+    def __init__(self, database: Database, tokens: Tokens, service_keys: ServiceKeys) -> None:
         self._database = database
         self._tokens = tokens
+        self._service_keys = service_keys
+        self._last_use = LastUse(database)
         self._proofs: Mapping[Kind, Proof] = {
-            Kind.BEARER: self._access_token,
+            Kind.API_KEY: self._api_key,
+            Kind.BEARER: self._bearer,
+            Kind.TICKET: Tickets(database).prove,
             Kind.COOKIE: self._access_token,
         }
 
     async def authorise(self, credentials: Credentials) -> Principal:
-        """Who is asking. Raises Unauthenticated; revoked sessions and inactive users fail here at once."""
+        """Who is asking. Raises Unauthenticated; what was revoked and inactive users fail here at once."""
         kind, secret = credentials.kind, credentials.secret
         if kind is None or secret is None or kind not in self._proofs:
             raise Unauthenticated
         return await self._proofs[kind](secret)
+
+    async def _bearer(self, secret: str) -> Principal:
+        """Clients made for OpenAI's protocol send an API key where others send an access token."""
+        is_key = self._service_keys.holds(secret) or api_keys.has_form(secret)
+        return await (self._api_key(secret) if is_key else self._access_token(secret))
+
+    async def _api_key(self, key: str) -> Principal:
+        if self._service_keys.holds(key):
+            return await self._service_keys.prove(key)
+        if not api_keys.has_form(key):
+            raise Unauthenticated
+        found = await self._database.now.api_keys.with_owner(api_keys.hash_of(key))
+        if found is None or not found[0].is_active or found[1].expired(now()):
+            raise Unauthenticated
+        user, about = found
+        await self._last_use.note(about)
+        return Principal(user=user, key_id=about.id, grants=Grants.of_key(about.scopes))
 
     async def _access_token(self, token: str) -> Principal:
         claims = self._tokens.read_access(token)

@@ -15,9 +15,12 @@ from app.generation.log import EventLog
 from app.generation.run import Assignment
 from app.providers.catalogue import Catalogue
 from app.repositories.idempotency import KeyRace
-from app.services.acknowledgement import Acknowledged, IdempotencyKey, acknowledge, find_replay, own_conversation
+from app.services.acknowledgement import Acknowledged, acknowledge, own_conversation
 from app.services.context import fit
 from app.services.generations import GenerationService
+from app.services.idempotency import IdempotencyKey, find_replay
+from app.services.limits import Limited, RateLimits
+from app.services.tickets import check_ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,14 @@ class ChatService:
         catalogue: Catalogue,
         engine: Engine,
         generations: GenerationService,
+        limits: RateLimits,
         max_message_chars: int,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._engine = engine
         self._generations = generations
+        self._limits = limits
         self._max_message_chars = max_message_chars
         self._posts: set[asyncio.Task[Started]] = set()
         self._turns: WeakValueDictionary[tuple[str, IdempotencyKey], asyncio.Lock] = WeakValueDictionary()
@@ -51,13 +56,14 @@ class ChatService:
         """Store the user's message, start the answer and hand out its log.
 
         Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, parent, file or
-        collection), InsufficientScope (a model that the API key may not use), ConversationBusy, TooManyGenerations,
-        KeyReused, Draining or DatabaseUnavailable: before the model is called and before anything is stored, but for a
-        disk that fails in the last moment.
+        collection), InsufficientScope (a model that the API key may not use), ConversationBusy, TooMany (by the rate or
+        at once), KeyReused, Unauthenticated (a ticket that is spent), Draining or DatabaseUnavailable: before the model
+        is called and before anything is stored, but for a disk that fails in the last moment.
 
         It goes on to its end when the caller is cancelled, for between the commit and the start of the run nothing may
         be lost.
         """
+        check_ticket(principal, None)
         self._check(turn)
         task = asyncio.create_task(self._post(principal, turn, key))
         self._posts.add(task)
@@ -92,7 +98,8 @@ class ChatService:
             kept = conversation.model if conversation is not None and conversation.model_given else None
             card = await self._catalogue.resolve(turn.model or kept)
             if not principal.grants.model(card.name):
-                raise InsufficientScope(f"This API key may not use {card.name}.")
+                raise InsufficientScope(f"This API key may not use {card.name}; name a model that it may.")
+            await self._limits.spend(Limited.AI, principal.limit_key)
             try:
                 return await self._begin(principal, turn, key, card)
             except (KeyRace, ConversationBusy) as error:
@@ -122,7 +129,9 @@ class ChatService:
         slot = self._engine.admit(user_id)
         try:
             async with self._database.transaction(durable=False) as tx:
-                post = await acknowledge(tx, user_id, turn, card, key, owner_id=self._engine.instance_id)
+                post = await acknowledge(
+                    tx, user_id, turn, card, key, owner_id=self._engine.instance_id, ticket=principal.ticket
+                )
                 assignment = Assignment(post.generation, card, provider, _request(turn, card, post))
             # Nothing that could fail may stand here: the post is committed.
             started = Started(post.generation, self._engine.start(assignment, slot))

@@ -6,9 +6,11 @@ from app.core.errors import Gone, InvalidEventId, NotFound, Unavailable
 from app.database import Database
 from app.domain.chat import Generation, Status
 from app.domain.failures import FailureCode
+from app.domain.identity import Principal
 from app.generation.engine import Engine
 from app.generation.log import EventLog
 from app.generation.mirror import Mirrors
+from app.services.tickets import check_ticket
 
 _FAILURE_AND_DONE = 2
 _CATCH_UP = 25.0
@@ -33,24 +35,21 @@ class GenerationService:
             raise Gone
         return generation, log
 
-    async def resume(self, user_id: str, generation_id: str, after: int) -> tuple[Generation, EventLog, int] | None:
+    async def resume(
+        self, principal: Principal, generation_id: str, after: int
+    ) -> tuple[Generation, EventLog, int] | None:
         """The log, and the number to go on from; None when it has ended and all of it was read.
 
-        Raises NotFound, Gone, or InvalidEventId for a number that nobody can have seen. Numbers that a crash took back
-        are not invalid: their reader gets the failure and the ending.
+        A fresh ticket is spent on this generation by that. Raises Unauthenticated (a ticket for another), NotFound,
+        Gone, or InvalidEventId for a number that nobody can have seen. Numbers that a crash took back are not invalid:
+        their reader gets the failure and the ending.
         """
-        generation, log = await self.open(user_id, generation_id)
-        if not log.ended and after > log.last_seq and self._engine.log(generation_id) is None:
-            await self._catch_up(log, after)
-        if log.ended and generation.status is Status.STREAMING:
-            generation = await self._own(user_id, generation_id)  # it ended in between
-        if after == log.last_seq and log.ended:
-            return None
-        if log.ended and generation.failure_code is FailureCode.INSTANCE_LOST:
-            return generation, log, min(after, log.last_seq - _FAILURE_AND_DONE)
-        if after > log.last_seq:
-            raise InvalidEventId
-        return generation, log, after
+        check_ticket(principal, generation_id)
+        found = await self._resume(principal.user.id, generation_id, after)
+        if principal.ticket is not None and principal.ticket_for is None:
+            async with self._database.transaction() as tx:
+                tx.tickets.bind(principal.ticket, generation_id)
+        return found
 
     async def stop(self, user_id: str, generation_id: str) -> Status:
         """Stop a run, upstream too; answers the status after a moment's wait. Harmless when it has ended."""
@@ -74,6 +73,20 @@ class GenerationService:
             generation_id = await tx.generations.live_in(conversation_id)
         if generation_id is not None:
             await self._stop(generation_id)
+
+    async def _resume(self, user_id: str, generation_id: str, after: int) -> tuple[Generation, EventLog, int] | None:
+        generation, log = await self.open(user_id, generation_id)
+        if not log.ended and after > log.last_seq and self._engine.log(generation_id) is None:
+            await self._catch_up(log, after)
+        if log.ended and generation.status is Status.STREAMING:
+            generation = await self._own(user_id, generation_id)  # it ended in between
+        if after == log.last_seq and log.ended:
+            return None
+        if log.ended and generation.failure_code is FailureCode.INSTANCE_LOST:
+            return generation, log, min(after, log.last_seq - _FAILURE_AND_DONE)
+        if after > log.last_seq:
+            raise InvalidEventId
+        return generation, log, after
 
     async def _catch_up(self, log: EventLog, after: int) -> None:
         """A mirror lags behind what the reader saw elsewhere; going on from where it is would say things twice."""

@@ -1,0 +1,31 @@
+"""The Idempotency-Key header."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import Header, Request
+
+from app.core.errors import Invalid
+from app.schemas.base import Body
+from app.services.idempotency import IdempotencyKey
+
+_LONGEST_KEY = 255
+
+IdempotencyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Repeating it within 24 hours gets the first outcome, never a second.",
+        json_schema_extra={"pattern": f"^[ -~]{{1,{_LONGEST_KEY}}}$"},
+    ),
+]
+
+
+def idempotency_key(request: Request, key: str | None, body: Body) -> IdempotencyKey | None:
+    """The client's own name for this request. Raises Invalid for one that is empty, too long or not printable ASCII."""
+    if key is None:
+        return None
+    if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
+        raise Invalid(f"An Idempotency-Key has 1 to {_LONGEST_KEY} printable ASCII characters.")
+    fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    return IdempotencyKey(f"{request.method} {request.scope['path']}", key, fingerprint)
