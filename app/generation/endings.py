@@ -171,8 +171,10 @@ class Endings:
         What was used is owed, whoever ended the run; but of a user who is gone nothing is kept.
         """
         async with self._database.transaction() as tx:
+            # Held, for the ledger refers to nobody by key: one who goes at this moment would leave it behind.
+            there = await tx.users.hold(generation.user_id)
             found = await tx.generations.get(generation.id)
-            if attempts and (found is not None or await tx.users.get(generation.user_id) is not None):
+            if attempts and there:
                 tx.usage.book(generation, attempts, again=True)
         return found
 

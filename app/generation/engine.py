@@ -26,8 +26,9 @@ _DRAIN_GRACE = 5.0
 class EngineLimits:
     time: TimeLimits
     max_answer_bytes: int
-    concurrent: int
-    concurrent_per_user: int
+    concurrent: int | None
+    concurrent_per_user: int | None
+    """None is no limit."""
 
 
 class Slot:
@@ -93,10 +94,15 @@ class Engine:
             (self._taken.total(), self._limits.concurrent),
             (self._taken[user_id], self._limits.concurrent_per_user),
         ):
-            if taken >= limit:
+            if limit is not None and taken >= limit:
                 raise TooManyGenerations(limit=limit, retry_after=5)
         self._taken[user_id] += 1
         return Slot(user_id, self._give_back)
+
+    def room(self, user_id: str) -> tuple[int, int] | None:
+        """How many runs a user may have here at once, and how many more at present; None without a limit."""
+        limit = self._limits.concurrent_per_user
+        return None if limit is None else (limit, max(0, limit - self._taken[user_id]))
 
     def start(self, assignment: Assignment, slot: Slot) -> EventLog:
         """Run a generation that is committed already, detached from whoever asked."""

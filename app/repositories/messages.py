@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, insert, literal, select, update
+from sqlalchemy import RowMapping, bindparam, func, insert, literal, select, update
 
 from app.core.errors import ConversationBusy, InvalidCursor
 from app.domain.chat import Author, Bill, Failure, Message, Page, Said, Status
@@ -24,6 +24,9 @@ _FINISH = update(messages).where(_ONE)
 _GET = select(messages).where(_ONE)
 _PAGE = select(messages).where(_IN).order_by(messages.c.position).limit(bindparam("at_most"))
 _PAGE_AFTER = _PAGE.where(messages.c.position > bindparam("after"))
+_LENGTHS = _PAGE_AFTER.with_only_columns(
+    (func.length(messages.c.content) + func.coalesce(func.length(messages.c.reasoning), 0)).label("length")
+)
 _LEAF = (
     select(messages.c.id, messages.c.parent_id, literal(1).label("depth"))
     .where(messages.c.id == bindparam("leaf"), _IN)
@@ -136,6 +139,11 @@ class MessageRepository(Repository):
             statement, values["after"] = _PAGE_AFTER, _to_position(cursor)
         found = [_to_message(row) for row in await self._connection.rows(statement, values)]
         return Page(found[:limit], str(found[limit - 1].position) if len(found) > limit else None)
+
+    async def lengths(self, conversation_id: str, *, after: int, limit: int) -> Sequence[int]:
+        """How many characters each message has, with its reasoning, in order; of those behind position `after`."""
+        values: dict[str, str | int] = {"conversation": conversation_id, "after": after, "at_most": limit}
+        return [row["length"] for row in await self._connection.rows(_LENGTHS, values)]
 
 
 def _to_position(cursor: str) -> int:

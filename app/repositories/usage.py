@@ -1,16 +1,46 @@
 """The ledger of upstream attempts."""
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
 
-from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import RowMapping, bindparam, case, delete, func, insert, or_, select
 
-from app.domain.chat import Generation
-from app.domain.usage import Attempt
+from app.domain.chat import Generation, Page
+from app.domain.events import Usage
+from app.domain.usage import Amount, Attempt, Booking, DailyUsage
+from app.models.base import UtcDay
 from app.models.usage import usage_records
-from app.repositories.base import Repository, new_id, now
+from app.repositories.base import Repository, decode_cursor, encode_cursor, new_id, now
 
+_C = usage_records.c
 _ADD = insert(usage_records)
-_DROP = delete(usage_records).where(usage_records.c.generation_id == bindparam("generation"))
+_DROP = delete(usage_records).where(_C.generation_id == bindparam("generation"))
+_OWN = _C.user_id == bindparam("user")
+_DAY = UtcDay(_C.created_at)
+_DAILY = (
+    select(
+        _DAY.label("day"),
+        _C.provider,
+        _C.model,
+        func.count().label("requests"),
+        func.sum(_C.input_tokens).label("input_tokens"),
+        func.sum(_C.output_tokens).label("output_tokens"),
+        func.sum(_C.cached_input_tokens).label("cached_input_tokens"),
+        func.sum(_C.cache_write_tokens).label("cache_write_tokens"),
+        func.sum(_C.reasoning_tokens).label("reasoning_tokens"),
+        func.sum(_C.cost).label("cost"),
+        func.count(_C.cost).label("priced"),
+        func.sum(case((_C.estimated, 1), else_=0)).label("estimated"),
+    )
+    .where(_OWN, _C.created_at >= bindparam("begin"), _C.created_at <= bindparam("end"))
+    .group_by(_DAY, _C.provider, _C.model)
+    .order_by(_DAY.desc(), _C.provider, _C.model)
+)
+_OLDEST_FIRST = select(usage_records).where(_OWN).order_by(_C.created_at, _C.id).limit(bindparam("at_most"))
+# The first of the two is what an index can begin at.
+_AFTER = _OLDEST_FIRST.where(
+    _C.created_at >= bindparam("moment"), or_(_C.created_at > bindparam("moment"), _C.id > bindparam("id"))
+)
 
 
 class UsageRepository(Repository):
@@ -45,3 +75,54 @@ class UsageRepository(Repository):
         ]
         if rows:
             self._connection.later(_ADD, rows)
+
+    async def daily(self, user_id: str, first: date, last: date) -> Sequence[DailyUsage]:
+        """What a user's attempts add up to by day of UTC and model, the newest day first; both days are included."""
+        begin, end = datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)
+        rows = await self._connection.rows(_DAILY, {"user": user_id, "begin": begin, "end": end})
+        return [_to_daily(row) for row in rows]
+
+    async def booked(self, user_id: str, *, limit: int, cursor: str | None) -> Page[Booking]:
+        """A user's rows of the ledger, oldest first. Raises InvalidCursor."""
+        values: dict[str, object] = {"user": user_id, "at_most": limit + 1}
+        statement = _OLDEST_FIRST
+        if cursor is not None:
+            statement, (values["moment"], values["id"]) = _AFTER, decode_cursor(cursor)
+        found = [_to_booking(row) for row in await self._connection.rows(statement, values)]
+        items, last = found[:limit], found[limit - 1] if len(found) > limit else None
+        return Page(items, encode_cursor(last.created_at, last.id) if last else None)
+
+
+def _to_daily(row: RowMapping) -> DailyUsage:
+    # A sum of whole numbers is a decimal in some databases.
+    amount = Amount(
+        requests=row["requests"],
+        input_tokens=int(row["input_tokens"]),
+        output_tokens=int(row["output_tokens"]),
+        cached_input_tokens=int(row["cached_input_tokens"]),
+        cache_write_tokens=int(row["cache_write_tokens"]),
+        reasoning_tokens=int(row["reasoning_tokens"]),
+        cost=row["cost"],
+        unpriced=row["requests"] - row["priced"],
+        estimated=int(row["estimated"]),
+    )
+    return DailyUsage(date.fromisoformat(row["day"]), f"{row['provider']}/{row['model']}", amount)
+
+
+def _to_booking(row: RowMapping) -> Booking:
+    attempt = Attempt(
+        number=row["attempt"],
+        provider=row["provider"],
+        model=row["model"],
+        usage=Usage(
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            cached_input_tokens=row["cached_input_tokens"],
+            reasoning_tokens=row["reasoning_tokens"],
+            cache_write_tokens=row["cache_write_tokens"],
+        ),
+        estimated=row["estimated"],
+        cost=row["cost"],
+        outcome=row["outcome"],
+    )
+    return Booking(row["id"], row["conversation_id"], row["generation_id"], attempt, row["created_at"])

@@ -33,7 +33,9 @@ class ChatBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    message: Text = Field(description="What the user says; at most MAX_MESSAGE_CHARS characters.")
+    message: Text = Field(
+        description="What the user says; at most MAX_MESSAGE_CHARS characters.", json_schema_extra={"pattern": r"\S"}
+    )
     conversation_id: OptionalId = Field(None, description="The conversation to go on with; none begins a new one.")
     model: OptionalName = Field(
         None, description="`provider/id` or a bare id; stays with the conversation until another is named."
@@ -43,7 +45,9 @@ class ChatBody(Body):
     )
     # Strict: else `true` would be the number 1.
     max_tokens: int = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS, strict=True, description="Bounds the answer.")
-    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False, strict=True)
+    temperature: float | None = Field(
+        None, ge=0, le=2, allow_inf_nan=False, strict=True, description="0 is the most predictable."
+    )
     reasoning_effort: Effort | None = Field(
         None,
         description="How much to reason before answering, where a model can; absent: as its vendor likes.",
@@ -72,17 +76,21 @@ class ChatQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    message: Text = Field("", examples=["你好 Hello"])
-    conversation_id: OptionalId = None
-    model: OptionalName = None
+    message: Text = Field(
+        "", description="What the user says.", examples=["你好 Hello"], json_schema_extra={"pattern": r"\S"}
+    )
+    conversation_id: OptionalId = Field(None, description="The conversation to go on with; none begins a new one.")
+    model: OptionalName = Field(None, description="`provider/id` or a bare id.")
     model_name: OptionalName = Field(None, description="Another name for `model`.")
-    system_prompt: Prompt | None = None
-    max_tokens: QueryTokens = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS)
-    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
-    reasoning_effort: Annotated[Effort | None, BeforeValidator(_empty_is_absent)] = None
-    file_ids: list[EntityId] = Field([], max_length=100)
-    collection: OptionalCollection = None
-    parent_id: OptionalId = None
+    system_prompt: Prompt | None = Field(None, description="Stays with the conversation until another is given.")
+    max_tokens: QueryTokens = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS, description="Bounds the answer.")
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False, description="0 is the most predictable.")
+    reasoning_effort: Annotated[Effort | None, BeforeValidator(_empty_is_absent)] = Field(
+        None, description="How much to reason before answering, where a model can."
+    )
+    file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
+    collection: OptionalCollection = Field(None, description="Documents to answer from.")
+    parent_id: OptionalId = Field(None, description="The message to continue from; none continues the newest.")
 
     def turn(self) -> Turn:
         return Turn(

@@ -13,7 +13,7 @@ from app.schemas.chat import UsageAnswer
 
 
 class RenameBody(Body):
-    title: Text = Field(max_length=200, examples=["旅行计划 Travel plans"])
+    title: Text = Field(max_length=200, examples=["旅行计划 Travel plans"], json_schema_extra={"pattern": r"\S"})
 
 
 class ConversationAnswer(Answer):

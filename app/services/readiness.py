@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from app import migrations
 from app.core.errors import DatabaseUnavailable
@@ -20,19 +20,35 @@ class Readiness:
     parts: Mapping[str, str]
 
 
+class SharedPart(Protocol):
+    """What instances share, and can do without for a while."""
+
+    async def answers(self) -> bool:
+        """Whether it is there; soon, also when it is not."""
+
+
 class ReadinessService:
-    def __init__(self, database: Database, engine: Engine) -> None:
+    def __init__(self, database: Database, engine: Engine, redis: SharedPart | None) -> None:
         self._database = database
         self._engine = engine
+        self._redis = redis
         self._shipped = migrations.shipped()
 
     async def check(self) -> Readiness:
         database = await self._database_state()
-        parts = {"database": database, "generations": self._engine.state}
+        parts = {"database": database, "generations": self._engine.state, **await self._redis_parts()}
         if self._engine.draining:
             return Readiness("draining", parts)
-        ready = database == "ok" and parts["generations"] == "ok"
-        return Readiness("ready" if ready else "unavailable", parts)
+        if database != "ok" or parts["generations"] != "ok":
+            return Readiness("unavailable", parts)
+        return Readiness("degraded" if parts.get("redis") == "away" else "ready", parts)
+
+    async def _redis_parts(self) -> Mapping[str, str]:
+        """Redis itself, where there is one, and where limits are counted."""
+        if self._redis is None:
+            return {"limits": "local"}
+        there = await self._redis.answers()
+        return {"redis": "ok", "limits": "shared"} if there else {"redis": "away", "limits": "local"}
 
     async def _database_state(self) -> str:
         try:

@@ -16,6 +16,8 @@ from app.generation.checkpoints import Checkpointer
 from app.generation.leases import Lease
 from app.generation.sweeper import Sweeper
 from app.services.accounts import Accounts, FirstAdmin
+from app.services.closing import Closing
+from app.services.service_keys import ServiceKeys
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ class Upkeep:
         sweeper: Sweeper,
         checkpointer: Checkpointer,
         accounts: Accounts,
+        closing: Closing,
+        service_keys: ServiceKeys,
     ) -> None:
         self._database = database
         self._settings = settings
@@ -50,6 +54,8 @@ class Upkeep:
         self._sweeper = sweeper
         self._checkpointer = checkpointer
         self._accounts = accounts
+        self._closing = closing
+        self._service_keys = service_keys
         self._lock: FileLock | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -119,6 +125,7 @@ class Upkeep:
             await self._sweeper.end_orphans()
         if (admin := await self._accounts.ensure_first_admin(self._settings)) is not None:
             _announce(admin)
+        await self._service_keys.ensure_account()
 
     async def _settle_patiently(self) -> None:
         said = ""
@@ -143,6 +150,8 @@ class Upkeep:
                     await tx.generations.forget_expired_logs()
                     await tx.idempotency.forget_expired()
                     await tx.sessions.forget_expired()
+                    await tx.tickets.forget_expired()
+                await self._closing.finish()
             except DatabaseUnavailable:
                 logger.warning("tidying waits for the database")
 
