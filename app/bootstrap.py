@@ -4,12 +4,15 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from app import __version__
 from app.core.config import Settings
 from app.core.metrics import Metrics
+from app.core.passwords import Passwords
 from app.core.secret_key import secret_key
-from app.core.security import Passwords, Tokens
+from app.core.tokens import Tokens
+from app.core.tracing import Tracing, tracing
 from app.core.watchdog import Watchdog
 from app.database import Database
 from app.generation.checkpoints import Checkpointer
@@ -24,15 +27,32 @@ from app.providers.catalogue import Catalogue
 from app.providers.prices import Prices
 from app.providers.registry import configured_providers, officially_priced
 from app.services.accounts import Accounts
+from app.services.api_keys import ApiKeyService
+from app.services.attempts import Attempts
+from app.services.audit import AuditService
 from app.services.authorization import Authorization
 from app.services.chat import ChatService
+from app.services.closing import Closing
 from app.services.conversations import ConversationService
+from app.services.export import ExportService
 from app.services.generations import GenerationService
+from app.services.limits import RateLimits
 from app.services.models import ModelService
+from app.services.password_check import PasswordCheck
 from app.services.readiness import ReadinessService
+from app.services.service_keys import ServiceKeys
+from app.services.sessions import SessionService
 from app.services.signin import SignIn
+from app.services.tickets import Tickets
 from app.services.upkeep import Upkeep
+from app.services.usage import UsageService
+from app.services.users import UserService
+from app.stores.memory import MemoryWindows
+from app.stores.windows import Counters, FixedWindows
 from app.wire.response import StreamLimits
+
+if TYPE_CHECKING:
+    from app.stores.redis import RedisServer
 
 
 @dataclass(frozen=True)
@@ -41,28 +61,40 @@ class House:
 
     settings: Settings
     metrics: Metrics
+    tracing: Tracing
     watchdog: Watchdog
     stream_limits: StreamLimits
     database: Database
     standing_database: Database
     passwords: Passwords
+    """Of those who would sign in or register."""
     tokens: Tokens
     catalogue: Catalogue
     prices: Prices
     mirrors: Mirrors
     engine: Engine
+    redis: "RedisServer | None"
+    limits: RateLimits
     authorization: Authorization
+    api_keys: ApiKeyService
     accounts: Accounts
+    users: UserService
+    usage: UsageService
+    exports: ExportService
     signin: SignIn
+    sessions: SessionService
+    tickets: Tickets
     generations: GenerationService
     chat: ChatService
     conversations: ConversationService
     models: ModelService
+    audit: AuditService
     readiness: ReadinessService
     upkeep: Upkeep
 
     async def open(self) -> None:
         """Begin to work. A server database that is away is waited for in the background; a file must be there."""
+        self.tracing.open()
         await asyncio.to_thread(self.prices.load)
         await self.upkeep.open()
         self.watchdog.start()
@@ -70,9 +102,12 @@ class House:
     async def close(self) -> None:
         """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
         async with AsyncExitStack() as last_first:
+            last_first.push_async_callback(self.tracing.close)
             last_first.callback(self.upkeep.unlock)
             last_first.push_async_callback(self.database.close)
             last_first.push_async_callback(self.standing_database.close)
+            if self.redis is not None:
+                last_first.push_async_callback(self.redis.aclose)
             last_first.callback(self.passwords.close)
             last_first.push_async_callback(self.catalogue.aclose)
             last_first.push_async_callback(self.upkeep.close)
@@ -109,11 +144,18 @@ def build(settings: Settings) -> House:
         metrics=metrics,
     )
     mirrors = Mirrors(database)
+    redis, counters = _counters(settings, metrics)
+    limits = RateLimits(settings, counters)
     generations = GenerationService(database, engine, mirrors)
-    accounts = Accounts(database, passwords, generations, settings)
+    service_keys = ServiceKeys(database, settings)
+    closing = Closing(database, generations)
+    conversations = ConversationService(database, engine, generations)
+    check = PasswordCheck(database, passwords, Attempts(limits))
+    accounts = Accounts(database, passwords, check, closing, settings)
     return House(
         settings=settings,
         metrics=metrics,
+        tracing=tracing(settings, __version__),
         watchdog=Watchdog(settings.watchdog_seconds, on_lag=metrics.loop_lag.observe, on_stall=metrics.loop_stalls.inc),
         stream_limits=StreamLimits(ping=settings.ping_seconds, stuck=settings.reader_timeout),
         database=database,
@@ -124,20 +166,30 @@ def build(settings: Settings) -> House:
         prices=prices,
         mirrors=mirrors,
         engine=engine,
-        authorization=Authorization(database, tokens),
+        redis=redis,
+        limits=limits,
+        authorization=Authorization(database, tokens, service_keys),
+        api_keys=ApiKeyService(database),
         accounts=accounts,
-        signin=SignIn(database, passwords, tokens),
+        users=UserService(database, generations, closing),
+        usage=UsageService(database, limits, engine),
+        exports=ExportService(database, conversations),
+        signin=SignIn(database, check, tokens),
+        sessions=SessionService(database),
+        tickets=Tickets(database),
         generations=generations,
         chat=ChatService(
             database=database,
             catalogue=catalogue,
             engine=engine,
             generations=generations,
+            limits=limits,
             max_message_chars=settings.max_message_chars,
         ),
-        conversations=ConversationService(database, engine, generations),
+        conversations=conversations,
         models=ModelService(catalogue),
-        readiness=ReadinessService(database, engine),
+        audit=AuditService(database),
+        readiness=ReadinessService(database, engine, redis),
         upkeep=Upkeep(
             database=database,
             settings=settings,
@@ -145,8 +197,23 @@ def build(settings: Settings) -> House:
             sweeper=Sweeper(standing, endings, lease, engine.lives),
             checkpointer=checkpointer,
             accounts=accounts,
+            closing=closing,
+            service_keys=service_keys,
         ),
     )
+
+
+def _counters(settings: Settings, metrics: Metrics) -> tuple["RedisServer | None", Counters]:
+    """Redis, if one is set, and what counts for the limits."""
+    local = FixedWindows(MemoryWindows())
+    if settings.redis_url is None:
+        return None, local
+    # Here, for without Redis its client need not be loaded, which takes 0.15 s.
+    from app.stores.redis import RedisServer  # noqa: PLC0415
+    from app.stores.shared import SharedCounters  # noqa: PLC0415
+
+    redis = RedisServer(settings.redis_url.get_secret_value(), patience=settings.redis_timeout)
+    return redis, SharedCounters(redis, local, metrics.limited_locally)
 
 
 def _standing_database(database: Database, settings: Settings) -> Database:

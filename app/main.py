@@ -1,6 +1,7 @@
 """The web process: `create_app()` for any ASGI server, `python -m app.main` for ours."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -10,13 +11,30 @@ from contextlib import asynccontextmanager
 from types import FrameType
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app import __version__, problems
 from app.bootstrap import House, build
 from app.core.config import Settings, StartRefused, read_settings
 from app.core.logging import configure_logging
-from app.middleware import middleware
-from app.routers import ai, auth, conversations, docs, health, metrics, users
+from app.core.tracing import Tracing
+from app.description import DescribedAPI, operation_id
+from app.middleware import is_quiet, middleware
+from app.routers import (
+    ai,
+    api_keys,
+    audit,
+    auth,
+    conversations,
+    docs,
+    export,
+    health,
+    metrics,
+    sessions,
+    tickets,
+    usage,
+    users,
+)
 from app.server import listen, serve
 
 logger = logging.getLogger(__name__)
@@ -31,24 +49,56 @@ Streams (`text/event-stream`) show here when they have ended; to see one live, u
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; without settings they are read from the environment and `.env`."""
     house = build(settings or Settings())
-    app = FastAPI(
+    app = DescribedAPI(
         title="AI Backend",
         version=__version__,
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        openapi_tags=[{"name": name} for name in ("auth", "chat", "conversations", "users", "operations")],
+        openapi_tags=[{"name": name} for name in ("auth", "chat", "conversations", "users", "admin", "operations")],
         redirect_slashes=False,  # the redirect would go wherever the Host header says
-        middleware=middleware(house.settings, problems.internal_error),
-        responses=problems.RESPONSES,
+        middleware=middleware(house.settings, problems.internal_error, house.metrics.traffic),
+        generate_unique_id_function=operation_id,
+        telemetry=_telemetry(house.tracing),
         lifespan=_lifespan,
     )
     app.state.house = house
     problems.install(app)
     # Looked through in this order by each request.
-    for room in (ai, conversations, auth, users, health, metrics, docs):
+    for room in (
+        ai,
+        conversations,
+        auth,
+        tickets,
+        users,
+        api_keys,
+        sessions,
+        usage,
+        export,
+        audit,
+        health,
+        metrics,
+        docs,
+    ):
         app.include_router(room.router)
     return app
+
+
+def _telemetry(tracing: Tracing) -> TelemetryConfig:
+    """A span for each request but what machines ask for, and nothing else of what the framework offers.
+
+    Its logs hold the messages of exceptions, its metrics are ours already, and by itself it would read from the
+    environment whom to tell.
+    """
+    return {
+        "tracing": tracing.provider is not None,
+        "tracer_provider": tracing.provider,
+        "operation_spans": False,
+        "metrics": False,
+        "logs": False,
+        "auto_configure": False,
+        "exclude": is_quiet,
+    }
 
 
 @asynccontextmanager
@@ -130,7 +180,14 @@ def run() -> None:
     except StartRefused as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    serve(app, listening, lambda: _welcome(house))
+
+    def ready() -> None:
+        # What is there now stays. To look through it again and again stopped all streams for 150 ms each time.
+        gc.collect()
+        gc.freeze()
+        _welcome(house)
+
+    serve(app, listening, ready)
 
 
 if __name__ == "__main__":

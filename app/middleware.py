@@ -4,9 +4,12 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import uuid_utils
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -16,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.config import Settings
 from app.core.proxies import TrustedProxies
 from app.core.serving import Serving, Standing, serving
+from app.core.traffic import OTHER, Traffic
 
 logger = logging.getLogger(__name__)
 
@@ -47,26 +51,43 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _QUIET = ("/health", "/ready", "/metrics", "/docs/assets/")
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _LONGEST_PATH = 1000
+# Room for a password of 1024 characters of four bytes each, all of them escaped. A form of 2 MB takes half a second of
+# the event loop to parse.
+_LONGEST_FORM = 16 * 1024
 
 
-def middleware(settings: Settings, internal_error: ASGIApp) -> list[Middleware]:
+def is_quiet(scope: Scope) -> bool:
+    """Whether a request is one of those that come too often to be told of each."""
+    path: str = scope["path"]
+    return path.startswith(_QUIET)
+
+
+def middleware(settings: Settings, internal_error: ASGIApp, traffic: Traffic) -> list[Middleware]:
     """For `FastAPI(middleware=…)`; `internal_error` answers what failed unexpectedly."""
-    return [Middleware(Edge, settings=settings, internal_error=internal_error)]
+    return [Middleware(Edge, settings=settings, internal_error=internal_error, traffic=traffic)]
 
 
 class Edge:
     """The outermost layer. Answers of CORS and of failures pass through it, too."""
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, internal_error: ASGIApp, body_seconds: float = 30.0
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        internal_error: ASGIApp,
+        traffic: Traffic,
+        body_seconds: float = 30.0,
     ) -> None:
         self._app = _with_cors(app, settings.cors_origins)
         self._internal_error = _with_cors(internal_error, settings.cors_origins)
         self._headers = (*ALWAYS, *IN_PRODUCTION) if settings.production else ALWAYS
         self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._traffic = traffic
+        self._templates: Mapping[int, str] | None = None
         self._body_seconds = body_seconds
         # The first prefix that fits counts.
-        self._body_limits = (("", settings.max_body_bytes),)
+        self._body_limits = (("/auth/login", _LONGEST_FORM), ("", settings.max_body_bytes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,7 +95,18 @@ class Edge:
             return
         self._see_through_proxies(scope)
         limit = self._limit(scope["path"])
-        exchange = _Exchange(scope, receive, send, limit=limit, patience=self._body_seconds, headers=self._headers)
+        if self._templates is None:
+            self._templates = _templates(scope["app"])
+        exchange = _Exchange(
+            scope,
+            receive,
+            send,
+            limit=limit,
+            patience=self._body_seconds,
+            headers=self._headers,
+            traffic=self._traffic,
+            templates=self._templates,
+        )
         token = serving.set(exchange.serving)
         scope.setdefault("state", {})["request_id"] = exchange.id
         scope.setdefault("extensions", {})["app.rest"] = {"defer": exchange.defer}
@@ -120,13 +152,24 @@ class _Exchange:
         "_scope",
         "_send",
         "_started",
+        "_templates",
+        "_traffic",
         "id",
         "serving",
         "status",
     )
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, *, limit: int, patience: float, headers: RawHeaders
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        limit: int,
+        patience: float,
+        headers: RawHeaders,
+        traffic: Traffic,
+        templates: Mapping[int, str],
     ) -> None:
         self._scope = scope
         self._receive = receive
@@ -134,6 +177,8 @@ class _Exchange:
         self._limit = limit
         self._patience = patience
         self._headers = headers
+        self._traffic = traffic
+        self._templates = templates
         self._started = time.perf_counter()
         self._read = 0
         self._awaited = True
@@ -154,6 +199,15 @@ class _Exchange:
             for name in [name for name in self._scope if name.startswith("fastapi_")]:
                 del self._scope[name]
             await self._rest(self.receive, self.send)
+            await self._tell_of_leaving()
+
+    async def _tell_of_leaving(self) -> None:
+        """A trace learns only by what is received that a client has left; else it takes the answer for a broken one."""
+        pipe = self._scope["extensions"].get("app.pipe")
+        if "fastapi.telemetry" in self._scope and pipe is not None and pipe["pipe"].gone:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._receive()
 
     async def receive(self) -> Message:
         """The next part of the request; 413 instead of the first part that is too much, and before any if it says so.
@@ -188,23 +242,31 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            elapsed = time.perf_counter() - self._started
+            self._traffic.answered(self._scope["method"], self._template(), message["status"], elapsed)
             message = {**message, "headers": self._completed(message.get("headers", ()))}
         await self._send(message)
 
     def log(self) -> None:
         """One line; the query is left out, for people paste secrets into addresses."""
-        path = self._scope["path"]
+        if self.status is None:
+            self._traffic.unanswered(self._scope["method"], self._template())
         logger.log(
-            logging.DEBUG if path.startswith(_QUIET) else logging.INFO,
+            logging.DEBUG if is_quiet(self._scope) else logging.INFO,
             "request",
             extra={
                 "method": self._scope["method"],
-                "path": path[:_LONGEST_PATH],
+                "path": self._scope["path"][:_LONGEST_PATH],
                 "status": self.status,
                 "duration_ms": round((time.perf_counter() - self._started) * 1000, 1),
                 "client": self.serving.address,
             },
         )
+
+    def _template(self) -> str:
+        """Of the route that was found, also where it refuses the method or the caller. 0.2 µs."""
+        found = self._scope.get("route") or self._scope.get("endpoint")
+        return self._templates.get(id(found), OTHER)
 
     def _completed(self, headers: RawHeaders) -> list[tuple[bytes, bytes]]:
         own = [(name, value) for name, value in headers if name.lower() != b"x-request-id"]
@@ -216,6 +278,19 @@ class _Exchange:
         if b"cache-control" not in present and _is_json(present.get(b"content-type", b"")):
             own.append((b"cache-control", b"no-store"))
         return own
+
+
+def _templates(app: FastAPI) -> Mapping[int, str]:
+    """The routes' templates, by what the router leaves of one in a request's scope.
+
+    That is the route as it was declared, to which routers that include it may have added a prefix; for those that are
+    not FastAPI's own (`/openapi.json`) it is the endpoint.
+    """
+    found: dict[int, str] = {}
+    for context in iter_route_contexts(app.routes):
+        if context.path_format is not None:
+            found[id(context.original_route)] = found[id(context.endpoint)] = context.path_format
+    return found
 
 
 def _limit_headers(standing: Standing) -> RawHeaders:

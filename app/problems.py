@@ -74,9 +74,10 @@ _ECHOING: Mapping[str, str] = {
 _MOST_ERRORS = 50
 _LONGEST_NAME = 100
 
-_SCHEMA: Mapping[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "title": "Problem",
+    "description": "A refusal (RFC 9457).",
     "required": ["type", "title", "status", "detail", "code", "request_id"],
     "properties": {
         "type": {"type": "string"},
@@ -85,10 +86,13 @@ _SCHEMA: Mapping[str, Any] = {
         "detail": {"type": "string", "description": "For people."},
         "code": {"type": "string", "description": "The stable machine word."},
         "request_id": {"type": ["string", "null"]},
+        "id": {"type": "string", "format": "uuid", "description": "Of what was made already; only with 409."},
         "errors": {
             "type": "array",
+            "description": "What is wrong, and where; only with 422.",
             "items": {
                 "type": "object",
+                "required": ["loc", "msg", "type"],
                 "properties": {
                     "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
                     "msg": {"type": "string"},
@@ -98,10 +102,37 @@ _SCHEMA: Mapping[str, Any] = {
         },
     },
 }
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A refusal", "content": {"application/problem+json": {"schema": _SCHEMA}}}
+"""For the API description: the body of every refusal."""
+
+_SECONDS = {"required": True, "schema": {"type": "integer", "minimum": 0}}
+_RETRY_AFTER = {"Retry-After": {"description": "In how many seconds to ask again.", **_SECONDS}}
+_REFUSALS: Mapping[int, tuple[str, dict[str, Any]]] = {
+    400: ("The request cannot be read.", {}),
+    401: (
+        "Credentials are missing, wrong, spent or revoked.",
+        {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}}},
+    ),
+    403: ("Known, but not allowed.", {}),
+    404: ("There is nothing here, or it is somebody else's.", {}),
+    408: ("The body did not arrive in time.", {}),
+    409: ("The request clashes with what is there.", {}),
+    410: ("It was here and is no longer kept.", {}),
+    413: ("The body is too large.", {}),
+    415: ("The body is not of a type that is taken here.", {}),
+    422: ("The request does not have the form that this address takes.", {}),
+    429: ("Too many requests, or too many answers at once.", _RETRY_AFTER),
+    431: ("The head of the request, its address and headers, is too large.", {}),
+    502: ("The model's server failed.", {}),
+    503: ("A part of the service is away for the moment.", _RETRY_AFTER),
+    504: ("The model's server did not answer in time.", {}),
 }
-"""For the API description: what every route may answer beside its success."""
+
+
+def response(status: int) -> dict[str, Any]:
+    """For the API description: how a refusal with this status looks."""
+    description, headers = _REFUSALS.get(status, (_phrase(status), {}))
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": description, "content": content} | ({"headers": headers} if headers else {})
 
 
 def install(app: FastAPI) -> None:
@@ -121,7 +152,8 @@ async def internal_error(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _refused(_: Request, error: AppError) -> Response:
-    if status_of(error) >= 500:
+    # Of a flood that is turned away the request's own line says enough; one with a stack would cost more than it does.
+    if status_of(error) >= 500 and not isinstance(error, errors.Overloaded):
         logger.warning("refused", extra={"code": _code(error), "causes": describe(error).get("causes")})
     return _spell(error)
 
@@ -179,9 +211,9 @@ def _spell(error: AppError) -> Response:
         headers["RateLimit-Limit"] = str(error.limit)
         headers["RateLimit-Remaining"] = "0"
         headers["RateLimit-Reset"] = headers["Retry-After"]
-    if isinstance(error, errors.Draining):
+    if error.hangs_up:
         headers["Connection"] = "close"
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = dict(error.members)
     if isinstance(error, errors.Invalid) and error.field is not None:
         more["errors"] = [{"loc": ["body", error.field], "msg": error.detail, "type": _code(error)}]
     return _problem(status, _code(error), error.detail, headers=headers, **more)
@@ -219,3 +251,7 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Refused"
+
+
+RESPONSES: Mapping[int, dict[str, Any]] = {status: response(status) for status in _REFUSALS}
+"""For the API description: every refusal there is, by its status."""

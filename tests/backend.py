@@ -20,6 +20,8 @@ from app.server import server_config
 from tests.sse import Stream
 
 PASSWORD = "correct horse 电池"
+UNLIMITED = dict.fromkeys(("rate_limit_ai", "rate_limit_auth", "rate_limit_default", "login_failures"), "")
+"""Settings for tests that are not about limits: all of them come from one address."""
 _ROOT = Path(__file__).parent.parent
 
 
@@ -132,6 +134,7 @@ class Process(Client):
             "DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url,
             "OLLAMA_DISCOVERY": "false",  # a developer's own would disturb
+            **{name.upper(): value for name, value in UNLIMITED.items()},
             **environment,
         }
 
@@ -170,6 +173,10 @@ class Process(Client):
                     pass
                 assert self._process.returncode is None, self.output.decode()
                 await asyncio.sleep(0.05)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

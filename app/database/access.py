@@ -17,14 +17,17 @@ from app.database.server import ServerStore
 from app.database.sqlite import SqliteStore
 from app.database.store import Store
 from app.database.unit import Glance
+from app.repositories.api_keys import ApiKeyRepository
 from app.repositories.audit import AuditRepository
 from app.repositories.base import Connection as Statements
+from app.repositories.belongings import BelongingsRepository
 from app.repositories.conversations import ConversationRepository
 from app.repositories.generations import GenerationRepository
 from app.repositories.idempotency import IdempotencyRepository
 from app.repositories.instances import InstanceRepository
 from app.repositories.messages import MessageRepository
 from app.repositories.sessions import SessionRepository
+from app.repositories.tickets import TicketRepository
 from app.repositories.usage import UsageRepository
 from app.repositories.users import UserRepository
 
@@ -56,6 +59,14 @@ class Transaction:
         return SessionRepository(self._connection)
 
     @cached_property
+    def api_keys(self) -> ApiKeyRepository:
+        return ApiKeyRepository(self._connection)
+
+    @cached_property
+    def tickets(self) -> TicketRepository:
+        return TicketRepository(self._connection)
+
+    @cached_property
     def conversations(self) -> ConversationRepository:
         return ConversationRepository(self._connection)
 
@@ -78,6 +89,10 @@ class Transaction:
     @cached_property
     def audit(self) -> AuditRepository:
         return AuditRepository(self._connection)
+
+    @cached_property
+    def belongings(self) -> BelongingsRepository:
+        return BelongingsRepository(self._connection)
 
     @cached_property
     def usage(self) -> UsageRepository:

@@ -6,22 +6,33 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.bootstrap import House
-from app.dependencies import CurrentUser, HouseDep, admitted
+from app.dependencies import CurrentUser, HouseDep, PasswordRoute, admitted, limited_by_address
 from app.routers.cookies import clear_session, set_session
 from app.schemas.identity import RefreshBody, RegisterBody, TokenAnswer, UserAnswer
+from app.services.limits import Limited
 from app.services.signin import TokenPair
 
 router = APIRouter(prefix="/auth", tags=["auth"])
+guessable = APIRouter(route_class=PasswordRoute)
+refreshing = APIRouter(route_class=limited_by_address(Limited.DEFAULT))
 signed_in = APIRouter(route_class=admitted(in_person=True))
 
 
-@router.post("/register", status_code=201, summary="Open an account")
+@guessable.post(
+    "/register",
+    status_code=201,
+    summary="Open an account",
+    responses={
+        403: {"description": "Registration is closed on this server."},
+        409: {"description": "An account with this address exists already."},
+    },
+)
 async def register(body: RegisterBody, house: HouseDep) -> UserAnswer:
     user = await house.accounts.register(email=body.email, password=body.password, name=body.name)
     return UserAnswer.model_validate(user)
 
 
-@router.post("/login", summary="Sign in")
+@guessable.post("/login", summary="Sign in", responses={401: {"description": "The address or the password is wrong."}})
 async def login(
     form: Annotated[OAuth2PasswordRequestForm, Depends()], request: Request, response: Response, house: HouseDep
 ) -> TokenAnswer:
@@ -31,7 +42,14 @@ async def login(
     return _answer(pair, request, response, house)
 
 
-@router.post("/refresh", summary="Get a new pair of tokens")
+@refreshing.post(
+    "/refresh",
+    summary="Get a new pair of tokens",
+    responses={
+        401: {"description": "The token is not valid, or was spent before; then its session has ended."},
+        409: {"description": "The token was spent a moment ago; use the pair that request received."},
+    },
+)
 async def refresh(body: RefreshBody, request: Request, response: Response, house: HouseDep) -> TokenAnswer:
     """Spends the refresh token. A repeat within five seconds is 409 and harmless; a later one ends the session."""
     pair = await house.signin.refresh(body.refresh_token)
@@ -51,4 +69,5 @@ def _answer(pair: TokenPair, request: Request, response: Response, house: House)
     return TokenAnswer.model_validate(pair)
 
 
-router.include_router(signed_in)
+for part in (guessable, refreshing, signed_in):
+    router.include_router(part)

@@ -20,7 +20,7 @@ _HEADERS = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store
 
 
 @router.head("/metrics", include_in_schema=False)
-@router.get("/metrics")
+@router.get("/metrics", responses={401: {"description": "Neither from this machine nor with the right token."}})
 async def metrics(request: Request, house: HouseDep) -> PlainTextResponse:
     """Counts and measurements for Prometheus, in its text format.
 

@@ -100,3 +100,25 @@ def test_proxies_are_addresses_and_networks() -> None:
 def test_what_is_no_proxy_is_refused(proxies: str) -> None:
     with pytest.raises(ValidationError, match=r"like 10\.0\.0\.7 or 172\.16\.0\.0/12"):
         _settings(trusted_proxies=proxies)
+
+
+@pytest.mark.parametrize("headers", ["secret", "a b=1", "=1", "name=1,secret", "name=a\nb"])
+def test_headers_for_a_collector_that_cannot_be_read_are_refused_unseen(headers: str) -> None:
+    with pytest.raises(ValidationError, match="headers look like") as refused:
+        _settings(otel_exporter_otlp_headers=headers)
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "endpoint"),
+    [
+        ({}, None),
+        ({"otel_exporter_otlp_endpoint": "http://host:4318"}, "http://host:4318/v1/traces"),
+        ({"otel_exporter_otlp_endpoint": "https://host/otlp/"}, "https://host/otlp/v1/traces"),
+        ({"otel_exporter_otlp_traces_endpoint": "http://host:4318/own"}, "http://host:4318/own"),
+        ({"otel_exporter_otlp_endpoint": "http://a", "otel_exporter_otlp_traces_endpoint": "http://b"}, "http://b"),
+    ],
+)
+def test_traces_go_where_opentelemetrys_variables_say(values: dict[str, str], endpoint: str | None) -> None:
+    assert _settings(**values).traces_endpoint == endpoint

@@ -1,0 +1,166 @@
+"""The API description: what each operation asks of its caller and may answer, by rule from what it is.
+
+A route names only what it alone has, as `responses={409: {"description": "…"}}`; how a refusal looks is added here.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+
+from app import problems
+from app.dependencies.admission import AdmittedRoute, Need
+from app.dependencies.credentials import TICKET
+from app.dependencies.limiting import LimitedRoute
+from app.domain.identity import Scope
+
+Json = dict[str, Any]
+"""A part of the document, which is JSON and nothing else."""
+
+_TICKET: Json = {
+    "type": "apiKey",
+    "in": "query",
+    "name": TICKET,
+    "description": "For EventSource, which can send no header: a one-time ticket of 30 seconds.",
+}
+_PARAMETERS: Mapping[str, str] = {
+    "limit": "How many at most.",
+    "cursor": "The `next_cursor` of the page before.",
+}
+_BY_FRAMEWORK = ("HTTPValidationError", "ValidationError")
+_JSON = "application/json"
+
+
+class DescribedAPI(FastAPI):
+    """FastAPI with a description that names every status."""
+
+    def openapi(self) -> Json:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _complete(document)
+            for operation, route in _operations(document, self):
+                _Described(document, operation, route).complete()
+        return super().openapi()  # which keeps it
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the function, which a generated client then has as its method's."""
+    return route.name
+
+
+def _operations(document: Json, app: FastAPI) -> Iterator[tuple[Json, RouteContext]]:
+    for route in iter_route_contexts(app.routes):
+        for method in route.methods or ():
+            operation = document["paths"].get(route.path_format, {}).get(method.lower())
+            if operation is not None and operation["operationId"] == getattr(route, "unique_id", None):
+                yield operation, route
+
+
+def _complete(document: Json) -> None:
+    components = document["components"]
+    components["schemas"] = {
+        name: schema for name, schema in components["schemas"].items() if name not in _BY_FRAMEWORK
+    } | {"Problem": problems.SCHEMA}
+    components["responses"] = {str(status): response for status, response in problems.RESPONSES.items()}
+    components["securitySchemes"]["Ticket"] = _TICKET
+
+
+class _Described:
+    """One operation of the document, and the route that answers it."""
+
+    def __init__(self, document: Json, operation: Json, route: RouteContext) -> None:
+        self._schemas: Mapping[str, Any] = document["components"]["schemas"]
+        self._operation = operation
+        own = route.original_route
+        self._need = own.need if isinstance(own, AdmittedRoute) else None
+        self._limited = isinstance(own, LimitedRoute)
+        self._parameters: list[Json] = operation.get("parameters", [])
+        self._content: Json = operation.get("requestBody", {}).get("content", {})
+
+    def complete(self) -> None:
+        self._name_parameters()
+        self._complete_responses()
+        if self._need is not None:
+            self._say_who_may(self._need)
+
+    def _name_parameters(self) -> None:
+        for parameter in self._parameters:
+            name: str = parameter["name"]
+            if name in _PARAMETERS:
+                parameter.setdefault("description", _PARAMETERS[name])
+            elif name.endswith("_id"):
+                parameter.setdefault("description", f"The {name.removesuffix('_id')}'s id.")
+
+    def _complete_responses(self) -> None:
+        responses: Json = self._operation["responses"]
+        if _is_by_framework(responses.get("422")):
+            del responses["422"]
+        for code in self._codes():
+            responses.setdefault(str(code), {"$ref": f"#/components/responses/{code}"})
+        for status, response in responses.items():
+            if status.isdecimal() and int(status) >= 400 and "$ref" not in response:
+                responses[status] = problems.response(int(status)) | response
+        self._operation["responses"] = dict(sorted(responses.items()))
+
+    def _say_who_may(self, need: Need) -> None:
+        self._operation["security"] = [{name: []} for name in _ways(need)]
+        said = self._operation.get("description")
+        self._operation["description"] = f"{said}\n\n{_asked(need)}" if said else _asked(need)
+
+    def _codes(self) -> Iterator[int]:
+        """What it may refuse with for being of its kind."""
+        if self._need is not None:
+            yield from (401, 403, 429, 503)
+        if self._limited:
+            yield 429
+        if self._content:
+            yield from (400, 408, 413, 422, 503)
+        if _JSON in self._content:
+            yield 415
+        if any(each["in"] == "path" for each in self._parameters) or self._names_another():
+            yield 404
+        if any(each["in"] != "path" for each in self._parameters):
+            yield 422
+        if self._parameters:
+            yield 431
+        if any(each["name"] == "Idempotency-Key" for each in self._parameters):
+            yield 409
+
+    def _names_another(self) -> bool:
+        """Whether an id stands in its query or body. Where administrators search, ids only narrow down."""
+        schemas = [schema for media in self._content.values() for schema in self._properties(media["schema"])]
+        if self._need is None or not self._need.admin:
+            schemas += [each["schema"] for each in self._parameters]
+        return any(_is_id(schema) for schema in schemas)
+
+    def _properties(self, schema: Json) -> Iterator[Json]:
+        name = schema.get("$ref", "").rpartition("/")[2]
+        yield from self._schemas.get(name, schema).get("properties", {}).values()
+
+
+def _is_id(schema: Json) -> bool:
+    within = [*schema.get("anyOf", ()), schema.get("items", {})]
+    return schema.get("format") == "uuid" or any(_is_id(each) for each in within if each)
+
+
+def _is_by_framework(response: Json | None) -> bool:
+    schema = (response or {}).get("content", {}).get(_JSON, {}).get("schema", {})
+    return bool(schema.get("$ref", "").endswith(_BY_FRAMEWORK))
+
+
+def _ways(need: Need) -> Iterator[str]:
+    yield "OAuth2PasswordBearer"
+    if not need.in_person:
+        yield "APIKey"
+    if need.tickets:
+        yield "Ticket"
+
+
+def _asked(need: Need) -> str:
+    """For people, under what the operation does."""
+    if need.in_person:
+        return "*Needs a sign-in; an API key cannot do this.*"
+    who = "an administrator" if need.admin else "a user"
+    scopes = " and ".join(f"`{scope}`" for scope in sorted(need.scopes | ({Scope.ADMIN} if need.admin else set())))
+    return f"*Needs {who}; an API key needs the scope {scopes}.*" if scopes else f"*Needs {who}, or an API key of one.*"
