@@ -22,10 +22,11 @@ async def offline(tmp_path: Path) -> AsyncIterator[Process]:
         yield process
 
 
-def _shell(readme: str) -> list[str]:
-    """The shell blocks that talk to a running server."""
+def _shell(readme: str, *having: str) -> list[str]:
+    """The shell blocks that talk to a running server, by what each alone has."""
     text = (_ROOT / readme).read_text(encoding="utf-8")
-    return [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "curl" in block]
+    blocks = [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "curl" in block]
+    return [next(block for block in blocks if each in block) for each in having]
 
 
 async def _bash(script: str) -> bytes:
@@ -41,7 +42,8 @@ async def _bash(script: str) -> bytes:
 @needs_curl
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
 async def test_the_commands_of_the_readme_register_stream_resume_and_measure(readme: str, offline: Process) -> None:
-    ask, resume, scrape = (block.replace("http://localhost:8000", offline.url) for block in _shell(readme))
+    blocks = _shell(readme, "/auth/register", "GENERATION=", "/metrics")
+    ask, resume, scrape = (block.replace("http://localhost:8000", offline.url) for block in blocks)
     marked = "echo; echo ---; "
 
     output = await _bash(f"{ask}\n{marked}")
@@ -56,3 +58,16 @@ async def test_the_commands_of_the_readme_register_stream_resume_and_measure(rea
     assert resumed.events[0].json["seq"] == 13
     assert [event.data for event in resumed.events] == [event.data for event in asked.events[12:]]
     assert b'ai_generations_ended_total{code="none",provider="offline",status="complete"} 1.0' in scraped
+
+
+@needs_curl
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+async def test_the_commands_of_the_readme_make_an_api_key_and_use_it_through_either_header(
+    readme: str, offline: Process
+) -> None:
+    commands = "\n".join(_shell(readme, "/auth/register", "/users/me/api-keys"))
+
+    output = await _bash(commands.replace("http://localhost:8000", offline.url))
+
+    assert b'"id":"offline/responder"' in output
+    assert b'"status":"complete"' in output

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.bench.vendors import VENDORS
 
-FIGURES = ("chunks", "requests", "first", "memory", "stop")
+FIGURES = ("chunks", "requests", "first", "memory", "stop", "flood")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Amounts:
     crowd: int = 1000
     spacing: int = 1000  # milliseconds between two chunks for the crowd
     stops: int = 20
+    signins: int = 1000  # a second, beside the streams
     settling: float = 0.3  # seconds
     fresh: bool = True  # the crowd comes to targets that have had no other load
 
@@ -41,6 +42,7 @@ QUICK = Amounts(
     crowd=40,
     spacing=20,
     stops=2,
+    signins=100,
     settling=0.05,
     fresh=False,
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tests.bench.figures.chunks import Chunks
 from tests.bench.figures.first import First
+from tests.bench.figures.flood import Flood
 from tests.bench.figures.memory import Memory
 from tests.bench.figures.requests import Requests
 from tests.bench.figures.stop import Stop
@@ -22,3 +23,4 @@ class Results:
     first: First | None = None
     memory: Memory | None = None
     stop: Stop | None = None
+    flood: Flood | None = None

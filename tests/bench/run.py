@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.bench.contestants import Bare, Ours
-from tests.bench.figures import chunks, first, memory, requests, stop
+from tests.bench.figures import chunks, first, flood, memory, requests, stop
 from tests.bench.figures.field import Field, field
 from tests.bench.options import Options
 from tests.bench.processes import Served
@@ -85,6 +85,8 @@ async def _figure(on: Field, name: str, results: Results) -> None:
             results.memory = await memory.measure(on)
         case "stop":
             results.stop = await stop.measure(on)
+        case "flood":
+            results.flood = await flood.measure(on)
 
 
 @asynccontextmanager

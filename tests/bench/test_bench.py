@@ -26,6 +26,8 @@ _ROWS = (
     "Of 40 streams",
     "Memory of each",
     "From a stop",
+    "Between chunks",
+    "… under",
 )
 
 

@@ -1,58 +1,18 @@
 """A page of the app's own origin: the simplest front-end there is, EventSource, a closed tab, and the API reference."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.backend import PASSWORD, Backend, User
-from tests.browser import webdriver
+from tests.browser.page import FOLLOW, TEXT_SEEN, load_snippet, sign_in
 from tests.browser.webdriver import Browser
 from tests.upstream import Answer, Upstream
 
 ROOT = Path(__file__).parent.parent.parent
-SNIPPET = Path(__file__).with_name("snippet.js").read_text(encoding="utf-8")
 PIECES = ("你好, ", "wörld 😀", "\n\n", 'data: {"done": true}', "\u2028", " \\ </script> ", "end.")
 WHOLE = "".join(PIECES)
-
-SIGN_IN = """
-const [username, password] = arguments;
-return fetch('/auth/login', {method: 'POST', body: new URLSearchParams({username, password})}).then(r => r.status);
-"""
-FOLLOW = """
-const [url] = arguments;
-window.seen = [];
-window.source = new EventSource(url);
-const keep = event => seen.push({type: event.type, id: event.lastEventId, data: JSON.parse(event.data)});
-for (const type of ['start', 'message', 'usage', 'failure']) source.addEventListener(type, keep);
-"""
-TEXT_SEEN = "seen.map(event => event.data.text || '').join('')"
-
-
-@pytest.fixture(scope="module")
-async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    if missing := webdriver.missing():
-        pytest.skip(f"not installed: {', '.join(missing)} (on Debian: apt install chromium chromium-driver)")
-    async with Browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
-@pytest.fixture
-async def browser(chromium: Browser, backend: Backend) -> AsyncIterator[Browser]:
-    """On the API reference, signed out."""
-    await chromium.go(f"{backend.url}/docs")
-    yield chromium
-    await chromium.forget()
-
-
-async def load_snippet(browser: Browser, user: User) -> None:
-    """The snippet, with a token and the element that it writes to."""
-    await browser.run(
-        "window.token = arguments[0]; document.body.insertAdjacentHTML('beforeend', '<div id=output></div>');"
-        f"{SNIPPET}; window.ask = ask;",
-        user.token,
-    )
 
 
 async def stored(user: User) -> str:
@@ -64,12 +24,15 @@ async def stored(user: User) -> str:
     return text
 
 
+@pytest.mark.parametrize("by", ["cookie", "token"])
 async def test_the_front_end_snippet_shows_the_answer_as_it_is_written(
-    browser: Browser, backend: Backend, upstream: Upstream
+    by: str, browser: Browser, backend: Backend, upstream: Upstream
 ) -> None:
     upstream.script(Answer(PIECES, hold=True))
     alice = await backend.user()
-    await load_snippet(browser, alice)
+    if by == "cookie":
+        await sign_in(browser, alice)
+    await load_snippet(browser, token=alice.token if by == "token" else None)
 
     await browser.run("window.reading = ask('Say hello').then(() => { window.over = true; });")
     await upstream.release(2)
@@ -89,7 +52,8 @@ async def test_the_snippet_takes_an_answer_of_many_chunks(
 ) -> None:
     upstream.script(Answer(tuple(f"{number} 号 " for number in range(2000))))
     alice = await backend.user()
-    await load_snippet(browser, alice)
+    await sign_in(browser, alice)
+    await load_snippet(browser)
 
     await browser.run("return ask('Count')")
 
@@ -103,7 +67,7 @@ async def test_the_pages_of_the_readme_show_the_answer(
 ) -> None:
     upstream.script(Answer(PIECES))
     alice = await backend.user()
-    with_fetch, with_event_source = re.findall(
+    with_fetch, with_event_source, _ = re.findall(
         r"```js\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), re.DOTALL
     )
     await browser.run("document.body.insertAdjacentHTML('beforeend', '<div id=output></div>');")
@@ -112,7 +76,7 @@ async def test_the_pages_of_the_readme_show_the_answer(
         f"{with_fetch}; window.text = ''; return ask('Hello', arguments[0], t => text += t);", alice.token
     )
     assert await browser.run("return text") == WHOLE
-    assert await browser.run(SIGN_IN, alice.email, PASSWORD) == 200
+    await sign_in(browser, alice)
     await browser.run(f"{with_event_source}; window.source = events;")
     await browser.until("source.readyState === EventSource.CLOSED")
 
@@ -124,7 +88,7 @@ async def test_event_source_follows_under_the_session_cookie_and_resumes(
 ) -> None:
     upstream.script(Answer(PIECES, hold=True))
     alice = await backend.user()
-    assert await browser.run(SIGN_IN, alice.email, PASSWORD) == 200
+    await sign_in(browser, alice)
     assert await browser.run("return document.cookie") == "", "no script can read it"
 
     await browser.run(FOLLOW, "/ai/chat/stream?message=Say%20hello")
@@ -154,7 +118,8 @@ async def test_a_page_that_is_closed_in_mid_stream_finds_the_whole_answer_later(
 ) -> None:
     upstream.script(Answer(PIECES, hold=True))
     alice = await backend.user()
-    await load_snippet(browser, alice)
+    await sign_in(browser, alice)
+    await load_snippet(browser)
     await browser.run("ask('Say hello');")
     await upstream.release(2)
     await browser.until("document.getElementById('output').textContent.length > 4")
@@ -164,7 +129,6 @@ async def test_a_page_that_is_closed_in_mid_stream_finds_the_whole_answer_later(
 
     assert upstream.calls[0].ended == "complete"
     await browser.go(f"{backend.url}/docs")
-    assert await browser.run(SIGN_IN, alice.email, PASSWORD) == 200
     found = await browser.run(
         "return fetch('/conversations').then(r => r.json())"
         ".then(list => fetch(`/conversations/${list.items[0].id}/messages`)).then(r => r.json())"
@@ -199,7 +163,7 @@ async def test_the_sign_in_of_the_api_reference_makes_its_examples_work(
     await browser.until("document.querySelector('.auth-container h6')?.textContent.includes('Authorized')")
 
     await browser.click(".auth-container button.btn-done")
-    await browser.click("[id$=chat_stream_ai_chat_stream_post] .opblock-summary-control")
+    await browser.click("#operations-chat-chat_stream .opblock-summary-control")
     await browser.until("document.querySelector('.opblock.is-open textarea')?.value.includes('message')")
     await browser.click(".opblock.is-open button.execute")
 

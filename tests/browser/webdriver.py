@@ -87,6 +87,15 @@ class Browser:
         entries = await self._call("POST", "/se/log", type="browser")
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
+    async def cookies(self) -> list[dict[str, Any]]:
+        """Those of the page's site, also the ones that its scripts cannot read."""
+        found: list[dict[str, Any]] = await self._call("GET", "/cookie")
+        return found
+
+    async def expire(self, cookie: str) -> None:
+        """Let go of a cookie, as the browser does when its time has come."""
+        await self._call("DELETE", f"/cookie/{cookie}")
+
     async def forget(self) -> None:
         """Leave the page and its cookies."""
         await self._call("DELETE", "/cookie")

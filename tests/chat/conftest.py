@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.config import Settings
-from tests.backend import Backend, User
+from tests.backend import UNLIMITED, Backend, User
 from tests.upstream import Upstream
 
 
@@ -35,6 +35,7 @@ async def serving(vendor: Upstream, template: Path, folder: Path, **settings: An
         "anthropic_base_url": f"{vendor.url}/anthropic",
         "ollama_base_url": vendor.url,
         "watchdog_seconds": 60,  # fixtures hold this loop up
+        **UNLIMITED,
         **settings,
     }
     async with Backend(Settings(_env_file=None, **values)) as backend:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app.core.config import Settings
-from tests.backend import Backend, User
+from tests.backend import UNLIMITED, Backend, User
 from tests.conftest import Serve
 from tests.sse import Stream
 from tests.upstream import Upstream
@@ -36,15 +36,15 @@ async def running(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("served")
     shutil.copy(sqlite_template, folder / "app.db")
     async with Upstream() as upstream:
-        settings = Settings(
-            _env_file=None,
-            database_url=f"sqlite+aiosqlite:///{folder}/app.db",
-            data_dir=folder,
-            openai_api_key="sk-loopback-key",
-            openai_base_url=f"{upstream.url}/v1",
-            default_model="openai/echo",
-        )
-        async with Backend(settings) as backend:
+        values: dict[str, Any] = {
+            "database_url": f"sqlite+aiosqlite:///{folder}/app.db",
+            "data_dir": folder,
+            "openai_api_key": "sk-loopback-key",
+            "openai_base_url": f"{upstream.url}/v1",
+            "default_model": "openai/echo",
+            **UNLIMITED,
+        }
+        async with Backend(Settings(_env_file=None, **values)) as backend:
             yield Served(backend, upstream, await backend.user())
 
 

@@ -1,0 +1,1 @@
+"""Who may do what: credentials, and how they are taken away."""

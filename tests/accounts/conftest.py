@@ -1,0 +1,5 @@
+"""What tests of accounts share."""
+
+from tests.routers.conftest import logs
+
+__all__ = ["logs"]
