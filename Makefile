@@ -15,7 +15,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
 
-.PHONY: help run test check bench migrate admin format lock clean
+.PHONY: help run test fuzz check bench migrate admin format lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,10 @@ run: $(RUN_STAMP) ## Migrate the database and start the service; Ctrl-C lets run
 
 test: $(TEST_STAMP) ## Run the tests; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
 	@$(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips) $(ARGS)
+
+fuzz: $(TEST_STAMP) ## Send generated requests to the whole API; FUZZ_EXAMPLES=200 for each route, FUZZ_SEED=7 for a run again
+	@export FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-100}" FUZZ_SEED="$${FUZZ_SEED:-$$(date +%s)}" \
+		&& echo "FUZZ_EXAMPLES=$$FUZZ_EXAMPLES FUZZ_SEED=$$FUZZ_SEED" && $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 check: $(TEST_STAMP) ## Lint, formatting, types, the direction of imports, migrations against the models
 	$(BIN)/ruff check .

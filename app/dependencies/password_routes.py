@@ -15,8 +15,8 @@ from app.services.limits import Limited
 class PasswordRoute(LimitedRoute):
     """Whoever is turned away is so before the form is read, and has to come back with another connection.
 
-    What an idle connection holds, some 60 objects, is looked through by the garbage collector, with all streams waiting:
-    of 2,000 that were turned away and stayed 0.2 s at a time, twice a second (measured).
+    What an idle connection holds, some 60 objects, the garbage collector looks through while all streams wait: with
+    2,000 who were turned away and stayed 0.2 s at a time, about once a second (measured).
     """
 
     limited = Limited.AUTH

@@ -1,0 +1,85 @@
+"""The valid request of each operation, so that a refusal is for the right reason."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.access.operations import Operation, Place
+from tests.access.people import PASSWORD, Person
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request but for the credential."""
+
+    operation: Operation
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    json: Mapping[str, Any] | None = None
+    form: Mapping[str, str] | None = None
+
+    def with_id(self, place: Place, value: str) -> "Ask":
+        """The same with another id in one place."""
+        given = [value] if place.many else value
+        if place.where == "path":
+            return replace(self, path={**self.path, place.name: value})
+        if place.where == "query":
+            return replace(self, query={**self.query, place.name: given})
+        return replace(self, json={**(self.json or {}), place.name: given})
+
+    async def send(self, http: httpx.AsyncClient, **more: Any) -> httpx.Response:
+        """Send it, with the credential in `headers` or `params`; `content` stands for its body."""
+        body: Values = {} if "content" in more else {"json": self.json, "data": self.form}
+        params = {**self.query, **more.pop("params", {})}
+        path = self.operation.path
+        for name, value in self.path.items():
+            path = path.replace(f"{{{name}}}", value)
+        return await http.request(self.operation.method, path, params=params, **body, **more)
+
+
+# What a body needs; an operation whose schema has an example, or that takes `{}`, needs no entry.
+_BODIES: Mapping[str, Callable[[Person], Values]] = {
+    "POST /auth/register": lambda _: {"email": f"{uuid4().hex}@example.com", "password": PASSWORD},
+    "POST /auth/refresh": lambda person: {"refresh_token": person.refresh},
+    "PATCH /users/{user_id}": lambda _: {"name": "Renamed"},
+    "PATCH /users/me": lambda _: {"name": "Somebody else"},
+    "PATCH /conversations/{conversation_id}": lambda _: {"title": "Another title"},
+}
+_FORMS: Mapping[str, Callable[[Person], dict[str, str]]] = {
+    "POST /auth/login": lambda person: {"username": person.email, "password": PASSWORD},
+}
+_QUERIES: Mapping[str, Values] = {"GET /ai/chat/stream": {"message": "Hello"}}
+
+
+def valid(operation: Operation, person: Person) -> Ask:
+    """What `person` may send, with ids of what is theirs."""
+    ids = {place.name: person.id_of(operation, place) for place in operation.places if place.where == "path"}
+    form = _FORMS.get(operation.name)
+    return Ask(operation, ids, _QUERIES.get(operation.name, {}), _body(operation, person), form and form(person))
+
+
+def named(operation: Operation, place: Place, person: Person) -> Ask:
+    """The valid request with an id in one more place, and whatever that one stands in."""
+    ask = valid(operation, person)
+    if place.where == "path":
+        return ask
+    if place.name == "parent_id":
+        within = next(each for each in operation.places if each.name == "conversation_id")
+        ask = ask.with_id(within, person.id_of(operation, within))
+    return ask.with_id(place, person.id_of(operation, place))
+
+
+def _body(operation: Operation, person: Person) -> Values | None:
+    if operation.body is None:
+        return None
+    if operation.name in _BODIES:
+        return _BODIES[operation.name](person)
+    if examples := operation.body.get("examples"):
+        return dict(examples[0])
+    needed = operation.body.get("required", ())
+    return {name: operation.body["properties"][name]["examples"][0] for name in needed}

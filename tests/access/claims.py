@@ -1,0 +1,81 @@
+"""Who may do what: written down by hand from what is promised, and never read from the application.
+
+Whoever adds a route adds it here; until then `test_claims` fails and says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Who(Enum):
+    ANYBODY = "anybody"
+    USER = "a user, by whatever credential"
+    PERSON = "a user who has signed in; no key"
+    ADMIN = "an administrator, by whatever credential"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`scopes` is what an API key must be good for; `costs` says that a GET of it must not come from a foreign page."""
+
+    who: Who
+    scopes: frozenset[str] = frozenset()
+    costs: bool = False
+    tickets: bool = False
+    ends: bool = False
+    """Whether it takes away what it is done with or to, so that the next request needs somebody new."""
+
+
+def anybody() -> Claim:
+    return Claim(Who.ANYBODY)
+
+
+def user(*scopes: str, costs: bool = False, tickets: bool = False, ends: bool = False) -> Claim:
+    return Claim(Who.USER, frozenset(scopes), costs, tickets, ends)
+
+
+def person(*, ends: bool = False) -> Claim:
+    return Claim(Who.PERSON, ends=ends)
+
+
+def admin(*, ends: bool = False) -> Claim:
+    return Claim(Who.ADMIN, frozenset({"admin"}), ends=ends)
+
+
+CLAIMS: Mapping[str, Claim] = {
+    "GET /health": anybody(),
+    "GET /ready": anybody(),
+    "GET /metrics": anybody(),  # from this machine, as here
+    "POST /auth/register": anybody(),
+    "POST /auth/login": anybody(),
+    "POST /auth/refresh": anybody(),
+    "POST /auth/logout": person(ends=True),
+    "GET /users/me": user(),
+    "PATCH /users/me": person(),
+    "DELETE /users/me": person(ends=True),
+    "POST /ai/chat": user("chat"),
+    "POST /ai/chat/stream": user("chat"),
+    "GET /ai/chat/stream": user("chat", costs=True, tickets=True),
+    "GET /ai/models": user("chat"),
+    "GET /ai/generations/{generation_id}/events": user("chat", costs=True, tickets=True),
+    "POST /ai/generations/{generation_id}/stop": user("chat"),
+    "POST /auth/ticket": user("chat"),
+    "GET /users/me/sessions": person(),
+    "DELETE /users/me/sessions/{session_id}": person(ends=True),
+    "GET /users/me/api-keys": person(),
+    "POST /users/me/api-keys": person(),
+    "DELETE /users/me/api-keys/{key_id}": person(ends=True),
+    "GET /users/me/usage": user(),
+    "GET /users/me/export": user("chat", "files", "rag", costs=True),
+    "GET /users": admin(),
+    "GET /users/{user_id}": admin(),
+    "PATCH /users/{user_id}": admin(),
+    "DELETE /users/{user_id}": admin(ends=True),
+    "GET /admin/audit": admin(),
+    "GET /conversations": user("chat"),
+    "GET /conversations/{conversation_id}": user("chat"),
+    "PATCH /conversations/{conversation_id}": user("chat"),
+    "DELETE /conversations/{conversation_id}": user("chat", ends=True),
+    "GET /conversations/{conversation_id}/messages": user("chat"),
+}

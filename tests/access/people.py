@@ -1,0 +1,163 @@
+"""Those who ask: each has an account, every kind of credential, and one of everything that can be had."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from tests.access.operations import Operation, Place
+from tests.sse import Stream
+
+PASSWORD = "canary horse 电池 staple"
+SECRET = "canary words that nobody else may read"
+
+ALL = "*"
+KEYS = (ALL, "chat", "files", "models:openai/*")
+"""Keys that everybody has: one that is good for all that a key may, and one for each of these scopes."""
+
+# What a place is called, where that is not what it holds.
+_HOLDS = {"leaf": "message_id", "parent_id": "message_id"}
+# What nobody can have yet.
+NOT_YET = ("file_ids", "collection")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One way to say who one is."""
+
+    name: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        return {"headers": dict(self.headers), "params": dict(self.params)}
+
+
+@dataclass(slots=True)
+class Person:
+    email: str
+    id: str
+    access: str
+    refresh: str
+    ids: dict[str, str] = field(default_factory=dict)
+    """What they have, by the name of its place."""
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """What they have too, but not within the first."""
+    deleted: dict[str, str] = field(default_factory=dict)
+    """What they had."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """API keys, by the one scope that each has."""
+    is_admin: bool = False
+
+    @property
+    def token(self) -> Credential:
+        return Credential("token", {"Authorization": f"Bearer {self.access}"})
+
+    @property
+    def cookie(self) -> Credential:
+        return Credential("cookie", {"Cookie": f"session={self.access}", "Sec-Fetch-Site": "same-origin"})
+
+    def key(self, scope: str) -> Credential:
+        return Credential(f"key({scope})", {"X-API-Key": self.keys[scope]})
+
+    def key_as_bearer(self, scope: str) -> Credential:
+        return Credential(f"key({scope}) as bearer", {"Authorization": f"Bearer {self.keys[scope]}"})
+
+    @property
+    def credentials(self) -> list[Credential]:
+        """All that they have."""
+        return [self.token, self.cookie, *(way(scope) for scope in self.keys for way in (self.key, self.key_as_bearer))]
+
+    def id_of(self, operation: Operation, place: Place) -> str:
+        name = _HOLDS.get(place.name, place.name)
+        assert name in self.ids, (
+            f"{operation.name} takes {place}, and nobody has one: give everybody a {name!r} in tests/access/people.py"
+        )
+        return self.ids[name]
+
+    def other_ids(self, place: Place) -> dict[str, str]:
+        """Of what was deleted, and of what stands elsewhere."""
+        name = _HOLDS.get(place.name, place.name)
+        found = {"deleted": self.deleted.get(name)}
+        if place.name != name:
+            found["from elsewhere"] = self.elsewhere.get(name)
+        return {kind: value for kind, value in found.items() if value is not None}
+
+
+async def sign_in(http: httpx.AsyncClient, email: str) -> tuple[str, str]:
+    answer = await http.post("/auth/login", data={"username": email, "password": PASSWORD})
+    http.cookies.clear()
+    assert answer.status_code == 200, answer.text
+    tokens = answer.json()
+    return tokens["access_token"], tokens["refresh_token"]
+
+
+async def sign_up(http: httpx.AsyncClient, name: str) -> Person:
+    """Somebody with an account and nothing else."""
+    email = f"{name}@example.com"
+    answer = await http.post("/auth/register", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    return Person(email, answer.json()["id"], *await sign_in(http, email))
+
+
+async def furnish(http: httpx.AsyncClient, person: Person) -> None:
+    """One of everything, and every kind of key."""
+    scopes = [*KEYS, "admin"] if person.is_admin else KEYS
+    made = {scope: await _make_key(http, person, scope) for scope in scopes}
+    person.keys |= {scope: key["key"] for scope, key in made.items()}
+    person.ids |= {
+        "user_id": person.id,
+        "actor_id": person.id,
+        "target_id": person.id,
+        "credential_id": made[KEYS[0]]["id"],
+        "key_id": made[KEYS[0]]["id"],
+        "session_id": await _session(http, person),
+        **await _talk(http, person),
+    }
+
+
+async def lose_one_of_everything(http: httpx.AsyncClient, person: Person) -> None:
+    """Something of each kind that was deleted, and something that stands elsewhere than the first."""
+    person.elsewhere |= await _talk(http, person)
+    leaver = await sign_up(http, f"leaver-of-{person.id}")
+    access, _ = await sign_in(http, person.email)
+    other = replace(person, access=access)
+    person.deleted |= {
+        "user_id": leaver.id,
+        "key_id": (await _make_key(http, person, KEYS[0]))["id"],
+        "session_id": await _session(http, other),
+        **await _talk(http, person),
+    }
+    await _delete(http, leaver, "/users/me")
+    await _delete(http, person, f"/users/me/api-keys/{person.deleted['key_id']}")
+    await _delete(http, person, f"/users/me/sessions/{person.deleted['session_id']}")
+    await _delete(http, person, f"/conversations/{person.deleted['conversation_id']}")
+
+
+async def _talk(http: httpx.AsyncClient, person: Person) -> dict[str, str]:
+    answer = await http.post("/ai/chat/stream", json={"message": SECRET}, **person.token.sent)
+    assert answer.status_code == 200, answer.text
+    start = Stream.of(answer.content).start
+    return {name: start[name] for name in ("conversation_id", "generation_id", "message_id")}
+
+
+async def _make_key(http: httpx.AsyncClient, person: Person, scope: str) -> dict[str, str]:
+    wanted = {"name": f"for {scope}"} | ({} if scope == ALL else {"scopes": [scope]})
+    answer = await http.post("/users/me/api-keys", json=wanted, **person.token.sent)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, str] = answer.json()
+    return made
+
+
+async def _session(http: httpx.AsyncClient, person: Person) -> str:
+    """The one by which they are here."""
+    answer = await http.get("/users/me/sessions", **person.token.sent)
+    (here,) = [each["id"] for each in answer.json()["items"] if each["current"]]
+    return str(here)
+
+
+async def _delete(http: httpx.AsyncClient, person: Person, path: str) -> None:
+    answer = await http.delete(path, **person.token.sent)
+    assert answer.status_code == 204, answer.text

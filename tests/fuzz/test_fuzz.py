@@ -1,0 +1,86 @@
+"""Whatever is sent, as whomever: no 5xx, nothing undocumented, and all is well afterwards.
+
+FUZZ_SEED makes another run than the usual one, which is always the same; FUZZ_EXAMPLES, how many requests for each
+operation beside those that follow from the description. What schemathesis says is the message of a failure.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.database import database_url as parse_url
+from app.domain.chat import Status
+from app.models.chat import messages
+from tests.backend import PASSWORD, Process
+from tests.upstream import Upstream
+
+ADMIN = "admin@example.com"
+SEED = os.environ.get("FUZZ_SEED", "20261121")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "10")
+_HERE = Path(__file__).parent
+
+
+async def test_nothing_that_is_sent_breaks_anything(
+    database_kind: str, database_url: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    settings = {
+        "OPENAI_API_KEY": "sk-loopback-key",
+        "OPENAI_BASE_URL": f"{upstream.url}/v1",
+        "DEFAULT_MODEL": "openai/echo",
+        "FIRST_ADMIN_EMAIL": ADMIN,
+        "FIRST_ADMIN_PASSWORD": PASSWORD,
+    }
+    async with Process(tmp_path, database_url, **settings) as process:
+        # The administrator alone, who may delete the user.
+        found: list[str] = []
+        for roles in (("anonymous", "user"), ("admin",)):
+            found += await asyncio.gather(*(_fuzz(process.url, role, tmp_path) for role in roles))
+        if any(found):
+            pytest.fail("\n\n".join(filter(None, found)), pytrace=False)
+        async with httpx.AsyncClient(base_url=process.url, trust_env=False) as http:
+            assert (await http.get("/health")).status_code == 200
+            assert (await http.get("/ready")).json()["status"] == "ready"
+        assert await _streaming(database_url) == 0
+        bad = [line for line in process.log if line["level"] in ("error", "critical")]
+        assert not bad, bad[:3]
+
+
+async def _fuzz(url: str, role: str, folder: Path) -> str:
+    """What is wrong, in schemathesis' words; nothing where all is right."""
+    # In a process of its own: it has ways of its own with warnings, threads and what it leaves on the disk.
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(_HERE / "schemathesis.toml")),
+        *("run", f"{url}/openapi.json", "--seed", SEED, "--max-examples", EXAMPLES),
+        cwd=folder,
+        env={
+            **os.environ,
+            "FUZZ_HOOKS": str(_HERE / "hooks.py"),
+            "FUZZ_ROLE": role,
+            "FUZZ_URL": url,
+            "FUZZ_ADMIN": ADMIN,
+            "FUZZ_PASSWORD": PASSWORD,
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await run.communicate()
+    return f"As {role}:\n{said.decode()}" if run.returncode else ""
+
+
+async def _streaming(database_url: str) -> int:
+    engine = create_async_engine(parse_url(database_url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            waiting = select(func.count()).select_from(messages).where(messages.c.status == Status.STREAMING)
+            found: int = (await connection.execute(waiting)).scalar_one()
+    finally:
+        await engine.dispose()
+    return found
