@@ -15,13 +15,19 @@ _SQLITE = (
     "CREATE TRIGGER audit_events_no_{name} BEFORE {event} ON audit_events "
     "BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END"
 )
+# REPLACE removes a row without telling the triggers of a DELETE.
+_SQLITE_REPLACE = (
+    "CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events "
+    "WHEN EXISTS (SELECT 1 FROM audit_events WHERE id = NEW.id) "
+    "BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END"
+)
 _MARIADB = (
     "CREATE TRIGGER audit_events_no_{name} BEFORE {event} ON audit_events FOR EACH ROW "
     "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'audit_events is append-only'"
 )
 _EVENTS = ("UPDATE", "DELETE")
 APPEND_ONLY = {
-    "sqlite": [_SQLITE.format(name=event.lower(), event=event) for event in _EVENTS],
+    "sqlite": [*(_SQLITE.format(name=event.lower(), event=event) for event in _EVENTS), _SQLITE_REPLACE],
     "postgresql": [
         "CREATE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'audit_events is append-only'; END $$",

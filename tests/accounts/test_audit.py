@@ -312,6 +312,18 @@ async def test_the_database_refuses_to_change_or_remove_a_row(
     assert len(before) >= 1
 
 
+async def test_sqlite_refuses_to_replace_a_row_too(serve: Serve, database_url: str) -> None:
+    backend = await serve()
+    await backend.user()
+    before = await rows(database_url, select(audit_events))
+    replaced = {column.name: before[0][column.name] for column in audit_events.columns} | {"detail": '{"forged": 1}'}
+
+    with pytest.raises(DBAPIError, match="append-only"):
+        await alter(database_url, insert(audit_events).prefix_with("OR REPLACE").values(replaced))
+
+    assert await rows(database_url, select(audit_events)) == before
+
+
 async def _add(database_url: str, **values: Any) -> None:
     row = {
         "id": f"0198aaaa-0000-7000-8000-{secrets.token_hex(6)}",
