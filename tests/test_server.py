@@ -310,11 +310,28 @@ async def test_a_body_that_stops_coming_is_a_408(server: str) -> None:
 
 async def test_a_body_that_keeps_coming_may_take_its_time(server: str) -> None:
     async with connected(server) as connection:
-        await connection.send(b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+        await connection.send(b"POST /echo HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (5 * 8 * KIB))
         for letter in (b"h", b"e", b"l", b"l", b"o"):
             await asyncio.sleep(HURRY / 2)
-            await connection.send(letter)
-        assert (await connection.answer()).json["start"] == "hello"
+            await connection.send(letter * 8 * KIB)
+        assert (await connection.answer()).json["length"] == 5 * 8 * KIB
+
+
+async def test_a_byte_now_and_then_does_not_keep_a_request_open(server: str) -> None:
+    async with connected(server) as connection:
+        await connection.send(b"POST /echo HTTP/1.1\r\nContent-Length: 99\r\n\r\n")
+
+        async def drip() -> None:
+            while True:
+                await connection.send(b"h")
+                await asyncio.sleep(HURRY / 4)
+
+        dripping = asyncio.create_task(drip())
+        try:
+            assert_refused(await connection.answer(within=HURRY * 6), 408, "request_timeout")
+        finally:
+            dripping.cancel()
+            await asyncio.gather(dripping, return_exceptions=True)
 
 
 async def test_a_client_cannot_name_its_own_address(server: str) -> None:

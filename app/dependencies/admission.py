@@ -4,6 +4,7 @@ A dependency would come too late: FastAPI reads and parses the body before it so
 could make us read, and learn from a 422 what we expect.
 """
 
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -24,6 +25,8 @@ from app.services.limits import Limited
 
 LAST_EVENT_ID = "last-event-id"
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
+_GOOD_FOR = 0.5
+"""Seconds after which rights are looked at again, once the body is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class AdmittedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def admit(request: Request) -> Response:
-            request.state.principal = await _admit(request, self.need)
+            request.state.admission = _Admission(self.need, await _admit(request, self.need), time.monotonic())
             return await handle(request)
 
         return admit
@@ -71,16 +74,31 @@ def admitted(
     return type("AdmittedRoute", (AdmittedRoute,), {"need": need})
 
 
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """Who was let in to what, and when by the monotonic clock."""
+
+    need: Need
+    principal: Principal
+    at: float
+
+
 async def _admit(request: Request, need: Need) -> Principal:
     credentials = credentials_of(request, tickets=need.tickets)
     changes = need.costs or request.method not in _HARMLESS
     if credentials.kind is Kind.COOKIE and changes and not same_origin(request.headers):
         raise CrossOrigin
     principal = await _authorise(house_of(request), credentials)
-    if need.limited is not Limited.AI or LAST_EVENT_ID in request.headers:  # with which nothing is begun
-        await house_of(request).limits.spend(Limited.DEFAULT, principal.limit_key)
+    await house_of(request).limits.spend(Limited.DEFAULT, _counted_as(principal, need, request))
     _judge(principal, need)
     return principal
+
+
+def _counted_as(principal: Principal, need: Need, request: Request) -> str:
+    """Requests that may call a model have their own limit, and are not counted with the others; but those that are
+    refused before, or get an earlier answer once more, must not be free either."""
+    own = need.limited is Limited.AI and LAST_EVENT_ID not in request.headers  # with which nothing is begun
+    return f"{principal.limit_key}/ai" if own else principal.limit_key
 
 
 async def _authorise(house: House, credentials: Credentials) -> Principal:
@@ -106,9 +124,15 @@ class _SignedIn(OAuth2PasswordBearer):
     """Describes how to sign in, for the API reference and its form, and says who has: AdmittedRoute does the work."""
 
     async def __call__(self, request: Request) -> Principal:  # type: ignore[override]  # where it gives the bare token
-        principal: Principal | None = getattr(request.state, "principal", None)
-        if principal is None:
+        admission: _Admission | None = getattr(request.state, "admission", None)
+        if admission is None:
             raise Unauthenticated
+        if time.monotonic() - admission.at <= _GOOD_FOR:
+            return admission.principal
+        # The body took its time, and by now they may be gone.
+        credentials = credentials_of(request, tickets=admission.need.tickets)
+        principal = await house_of(request).authorization.authorise(credentials)
+        _judge(principal, admission.need)
         return principal
 
 

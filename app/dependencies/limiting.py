@@ -1,6 +1,6 @@
 """Routes for anybody, who is counted by address before a byte of the body is read."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar
 
 from fastapi import Request
@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from app.dependencies.house import house_of
 from app.services.limits import Limited
+
+Handle = Callable[[Request], Awaitable[Response]]
 
 
 class LimitedRoute(APIRoute):
@@ -19,9 +21,13 @@ class LimitedRoute(APIRoute):
 
         async def spend(request: Request) -> Response:
             await house_of(request).limits.spend_by_address(self.limited)
-            return await handle(request)
+            return await self.serve(request, handle)
 
         return spend
+
+    async def serve(self, request: Request, handle: Handle) -> Response:
+        """Once the request is counted."""
+        return await handle(request)
 
 
 def limited_by_address(limited: Limited) -> type[LimitedRoute]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.core.errors import Overloaded, TooMany
 from app.dependencies.house import house_of
-from app.dependencies.limiting import LimitedRoute
+from app.dependencies.limiting import Handle, LimitedRoute
 from app.services.limits import Limited
 
 
@@ -27,9 +27,16 @@ class PasswordRoute(LimitedRoute):
         async def admit(request: Request) -> Response:
             try:
                 with house_of(request).passwords.entrance():
-                    return await handle(request)
+                    pass  # no room for those who are here already: not worth a look at the rest
+                return await handle(request)
             except (Overloaded, TooMany) as refusal:
                 refusal.hangs_up = True
                 raise
 
         return admit
+
+    async def serve(self, request: Request, handle: Handle) -> Response:
+        """With the whole body: who sends it a byte at a time must not keep a place from others meanwhile."""
+        await request.body()
+        with house_of(request).passwords.entrance():
+            return await handle(request)
