@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select, update
 
+from app.core.errors import Unauthenticated
 from app.domain.chat import Page
 from app.domain.identity import Session, User
 from app.models.identity import sessions, users
@@ -24,7 +25,7 @@ class SessionRepository(Repository):
     async def add(
         self, *, user_id: str, refresh_id: str, expires_at: datetime, user_agent: str | None, address: str | None
     ) -> str:
-        """A new session; answers its id."""
+        """A new session; answers its id. Raises Unauthenticated when the user was deleted a moment ago."""
         session_id, moment = new_id(), now()
         values = {
             "id": session_id,
@@ -36,7 +37,7 @@ class SessionRepository(Repository):
             "user_agent": user_agent,
             "address": address,
         }
-        await self._connection.run(insert(sessions), values)
+        await self._connection.run(insert(sessions), values, conflict=Unauthenticated)
         return session_id
 
     async def get(self, session_id: str) -> Session | None:

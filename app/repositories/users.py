@@ -22,7 +22,11 @@ _GET = select(users).where(_ONE, _LIVING)
 _HOLD = _GET.with_for_update(read=True, key_share=True)
 _ENTER = _GET.with_for_update(key_share=True)
 _GRAVES = select(users.c.id).where(users.c.email.like(f"{_BURIED}%"))
+_CHANGE = update(users).where(_ONE, _LIVING)
 _WITH_ADDRESS = select(users).where(users.c.email == bindparam("address"))
+# Not even another hash is stored meanwhile; many may sign in at once.
+_HOLD_AT_ADDRESS = _WITH_ADDRESS.with_for_update(read=True)
+_ENTER_AT_ADDRESS = _WITH_ADDRESS.with_for_update(key_share=True)
 # The oldest, so that those of one place are told apart in one way.
 _SESSION_AT = (
     select(func.min(sessions.c.id))
@@ -40,7 +44,7 @@ _RENEW_HASH = (
 # In one order, so that two who lock them wait for each other and never both.
 _ADMINS = (
     select(users.c.id)
-    .where(users.c.role == Role.ADMIN.value, users.c.is_active.is_(True))
+    .where(users.c.role == Role.ADMIN.value, users.c.is_active.is_(True), _LIVING)
     .order_by(users.c.id)
     .with_for_update(key_share=True)
 )
@@ -84,6 +88,11 @@ class UserRepository(Repository):
         row = await self._row(_WITH_ADDRESS, {"address": email})
         return (to_user(row), row["password_hash"]) if row else None
 
+    async def hold_with_password(self, email: str) -> tuple[User, str] | None:
+        """The same, and until this transaction ends nobody changes or deletes this user."""
+        row = await self._row(_HOLD_AT_ADDRESS, {"address": email})
+        return (to_user(row), row["password_hash"]) if row else None
+
     async def signing_in(self, email: str, place: str | None) -> Claimed | None:
         """Who signs in by this address, with the session, if there is one, that they have at this place."""
         row = await self._row(_SIGNING_IN, {"address": email, "place": place, "moment": now()})
@@ -93,9 +102,9 @@ class UserRepository(Repository):
         """Another hash of the same password; false when it is another password by now."""
         return await self._connection.run(_RENEW_HASH, {"user": user_id, "old": old, "new": new}) == 1
 
-    async def change(self, user_id: str, values: Mapping[str, Any]) -> None:
-        """Set columns by name. Raises EmailTaken."""
-        await self._connection.run(update(users).where(_ONE), {"user": user_id, **values}, conflict=EmailTaken)
+    async def change(self, user_id: str, values: Mapping[str, Any]) -> bool:
+        """Set columns by name; false when the account was closed meanwhile. Raises EmailTaken."""
+        return await self._connection.run(_CHANGE, {"user": user_id, **values}, conflict=EmailTaken) == 1
 
     async def count_admins(self) -> int:
         """How many active administrators there are, and until this transaction ends nobody else removes one."""
@@ -104,6 +113,11 @@ class UserRepository(Repository):
     async def enter(self, user_id: str) -> User | None:
         """The user, whom nobody else changes until this transaction ends."""
         row = await self._row(_ENTER, {"user": user_id})
+        return to_user(row) if row else None
+
+    async def enter_at(self, email: str) -> User | None:
+        """The same for the user of an address."""
+        row = await self._row(_ENTER_AT_ADDRESS, {"address": email})
         return to_user(row) if row else None
 
     async def hold(self, user_id: str) -> bool:

@@ -17,13 +17,14 @@ from app.core.errors import (
 )
 from app.core.password_rules import LENGTH_RULE, PasswordRules, has_good_length
 from app.core.passwords import Passwords
-from app.database import Database
+from app.database import Database, Transaction
 from app.domain.addresses import address
 from app.domain.audit import Action, Actor
 from app.domain.identity import Principal, Role, User
 from app.services.audit import record
 from app.services.closing import Closing
 from app.services.password_check import PasswordCheck
+from app.services.users import record_changes
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Accounts:
 
     async def change(self, principal: Principal, change: ProfileChange) -> User:
         """The user as changed. Raises Forbidden for a wrong current password, AccountLocked after too many of them,
-        Invalid or PasswordTooCommon, EmailTaken.
+        Invalid or PasswordTooCommon, EmailTaken, Unauthenticated when account or session ended meanwhile.
 
         A new password ends every other session.
         """
@@ -106,7 +107,7 @@ class Accounts:
             values["password_hash"] = await self._passwords.hash(change.password)
         async with self._database.transaction() as tx:
             if values:
-                await tx.users.change(user.id, values)
+                await _change(tx, principal, values)
             if change.password is not None:
                 await tx.sessions.revoke_others(user.id, keep=principal.session_id)
             for column in values:
@@ -152,10 +153,12 @@ class Accounts:
         if known is None:
             raise Invalid("This is not an e-mail address.")
         async with self._database.transaction() as tx:
-            if found := await tx.users.with_password(known):
-                await tx.users.change(found[0].id, {"role": Role.ADMIN.value, "is_active": True})
-                record(tx, Action.ROLE_CHANGED, actor=Actor.SHELL, target_id=found[0].id, role=Role.ADMIN.value)
-                return replace(found[0], role=Role.ADMIN, is_active=True)
+            if before := await tx.users.enter_at(known):
+                after = replace(before, role=Role.ADMIN, is_active=True)
+                if after != before:
+                    await tx.users.change(before.id, {"role": after.role.value, "is_active": after.is_active})
+                record_changes(tx, before, after, actor=Actor.SHELL)
+                return after
         self._rules.check(password, email=known)
         hashed = await self._passwords.hash(password)
         return await self._open(email=known, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
@@ -171,6 +174,15 @@ class Accounts:
             raise Invalid("The current password is required to change the address or the password.")
         if not await self._check.confirm(principal, password):
             raise Forbidden("The current password is wrong.")
+
+
+async def _change(tx: Transaction, principal: Principal, values: Mapping[str, str | None]) -> None:
+    """Raises EmailTaken, and Unauthenticated when the account was closed or the session ended meanwhile."""
+    if not await tx.users.change(principal.user.id, values):
+        raise Unauthenticated
+    # Whoever changes this user and ends sessions with that waits from here on, or was faster, with another password.
+    if principal.session_id is not None and await tx.sessions.get(principal.session_id) is None:
+        raise Unauthenticated
 
 
 def _first_admin(settings: Settings, rules: PasswordRules) -> tuple[str, str | None]:

@@ -62,7 +62,7 @@ class PasswordCheck:
         with self._passwords.place() as place:
             async with self._turn():
                 found = await self._database.now.users.with_password(user.email)
-            attempt = await self._attempts.begin(user.email, session_id=principal.session_id)
+            attempt = await self._attempts.begin(user.email, session_id=principal.session_id, within=True)
             verdict = await place.verify(password, found[1] if found and found[0].id == user.id else None)
         if not verdict.matches:
             await self._failed(attempt, user, by=principal)

@@ -71,10 +71,13 @@ class SignIn:
                 record(tx, Action.SIGNED_OUT, by=principal)
 
     async def _begin(self, proven: Proven, user_agent: str | None) -> TokenPair | None:
-        """A session; None when meanwhile the account was closed or its password is stored as another hash."""
+        """A session; None when meanwhile the account was closed or its password is stored as another hash.
+
+        Who changes that, and ends all sessions with it, waits for this transaction, and so ends this one, too.
+        """
         refresh_id = _new_id()
         async with self._database.transaction() as tx:
-            current = await tx.users.with_password(proven.user.email)
+            current = await tx.users.hold_with_password(proven.user.email)
             if current is None or current[1] != proven.password_hash or not current[0].is_active:
                 return None
             user = current[0]

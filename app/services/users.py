@@ -1,17 +1,20 @@
 """Users, as administrators see and change them."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from app.core.errors import Conflict, Invalid, LastAdmin, NotFound
+from app.core.errors import Conflict, DatabaseUnavailable, Invalid, LastAdmin, NotFound
 from app.database import Database, Transaction
-from app.domain.audit import Action
+from app.domain.audit import Action, Actor
 from app.domain.chat import Page
 from app.domain.identity import Principal, Role, User
 from app.domain.ports import LiveGenerations
 from app.services.audit import record
 from app.services.closing import Closing, enter_user
 from app.services.service_keys import SERVICE_ID
+
+logger = logging.getLogger(__name__)
 
 # The names that the trail has for them; one is a word of Python's own.
 _Roles = TypedDict("_Roles", {"from": str, "to": str})
@@ -89,9 +92,9 @@ class UserService:
             if not after.is_active:
                 # Else a stolen one would come back when the user does.
                 await tx.sessions.revoke_others(user_id, keep=None)
-            _record(tx, before, after, by)
+            record_changes(tx, before, after, by=by)
         if not after.is_active:
-            await self._live.stop_all_of(user_id)
+            await self._stop_all_of(user_id)
         return after
 
     async def delete(self, user_id: str, *, by: Principal) -> None:
@@ -100,14 +103,26 @@ class UserService:
             raise Conflict("The service account comes with API_KEYS; it can be deactivated, not deleted.")
         await self._closing.close(user_id, by=by)
 
+    async def _stop_all_of(self, user_id: str) -> None:
+        try:
+            await self._live.stop_all_of(user_id)
+        except DatabaseUnavailable:
+            # Done all the same: whoever runs an answer looks every few seconds whether its user is active.
+            logger.warning("the answers of a deactivated user were not stopped at once", extra={"user_id": user_id})
 
-def _record(tx: Transaction, before: User, after: User, by: Principal) -> None:
-    """Names are not told: they would stay behind when the user goes."""
+
+def record_changes(
+    tx: Transaction, before: User, after: User, *, by: Principal | None = None, actor: Actor | None = None
+) -> None:
+    """What is another now, each on record as an act of its own; `by` and `actor` as in `record`.
+
+    Names are not told: they would stay behind when the user goes.
+    """
     if after.role is not before.role:
         roles: _Roles = {"from": before.role.value, "to": after.role.value}
-        record(tx, Action.ROLE_CHANGED, by=by, target_id=after.id, **roles)
+        record(tx, Action.ROLE_CHANGED, by=by, actor=actor, target_id=after.id, **roles)
     if after.is_active is not before.is_active:
         action = Action.ACTIVATED if after.is_active else Action.DEACTIVATED
-        record(tx, action, by=by, target_id=after.id)
+        record(tx, action, by=by, actor=actor, target_id=after.id)
     if after.name != before.name:
-        record(tx, Action.PROFILE_CHANGED, by=by, target_id=after.id, name=True)
+        record(tx, Action.PROFILE_CHANGED, by=by, actor=actor, target_id=after.id, name=True)

@@ -200,6 +200,17 @@ async def test_the_current_password_is_guessed_no_more_often(guarded: Backend) -
     assert (await change(mine, PASSWORD, OFFICE)).status_code == 200
 
 
+async def test_strangers_beside_an_owner_do_not_use_up_the_owners_guesses(guarded: Backend) -> None:
+    await open_account(guarded)
+    mine = bearer(await log_in(guarded, PASSWORD, OFFICE))
+    for _ in range(11):
+        await log_in(guarded, "wrong", OFFICE)
+    assert locked(await log_in(guarded, PASSWORD, OFFICE))
+    body = {"password": "quite another secret", "current_password": PASSWORD}
+    changed = await ask(guarded, "PATCH", "/users/me", json=body, headers=mine | at(OFFICE))
+    assert changed.status_code == 200
+
+
 # Equal answers
 
 
