@@ -1,41 +1,156 @@
 """What a user owns in rows by the thousand, to be cleared in parts."""
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Delete, Select, bindparam, delete, select
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Delete,
+    Executable,
+    RowMapping,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+)
 
 from app.models.chat import conversations, messages
-from app.models.generations import generations
+from app.models.generations import generation_checkpoints, generation_logs, generations, idempotency_records
+from app.models.identity import api_keys, sessions, tickets
 from app.models.usage import usage_records
-from app.repositories.base import Repository
+from app.repositories.base import Parameters, Repository
 
-_AT_ONCE = 200
-"""Rows in one transaction: some 5 ms of SQLite's writer where a message has 2 KB."""
+_ROWS = 200
+"""Of one part at most."""
+_FOUND = 500
+"""Rows in one look at most, which then go in several parts: SQLite reads a long text to know its length."""
+_LENGTH = 500_000
+"""Of one part at most, in characters, unless it is a single row: SQLite walks through every page that it frees."""
+_CONVERSATIONS = 200
+"""Cleared at a time. Whoever asks for messages in all of a user's looks at all of them again for each part."""
 
-_OF_USER: BindParameter[str] = bindparam("user")
-_CONVERSATIONS = select(conversations.c.id).where(conversations.c.user_id == _OF_USER)
+_USER: BindParameter[str] = bindparam("user")
+_TALKS: BindParameter[list[str]] = bindparam("talks", expanding=True)
+_SHORT: ColumnElement[int] = literal(0)
 
 
-def _part(column: Column[str], owned: ColumnElement[bool]) -> tuple[Select[str], Delete]:
-    """How to find some of the rows, and how to drop those that were found: MariaDB takes no limit in a subquery."""
-    return (
-        select(column).where(owned).limit(_AT_ONCE),
-        delete(column.table).where(column.in_(bindparam("ids", expanding=True))),
-    )
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows, to go in one short transaction."""
+
+    drop: Delete
+    names: Parameters
 
 
-# In this order, so that no row takes many others with it. All else of a user's goes with the user's own row.
-_PARTS = (
-    _part(messages.c.id, messages.c.conversation_id.in_(_CONVERSATIONS)),
-    _part(generations.c.id, generations.c.user_id == _OF_USER),
-    _part(conversations.c.id, conversations.c.user_id == _OF_USER),
-    _part(usage_records.c.id, usage_records.c.user_id == _OF_USER),
+class _Kind:
+    """How some rows are found, with their lengths, and how those are dropped that were: MariaDB takes no limit in a
+    subquery.
+
+    They are named by one column, `within` the same of some others: SQLite finds no pair of columns by an index.
+    """
+
+    def __init__(
+        self,
+        owned: ColumnElement[bool],
+        name: Column[str],
+        *,
+        within: Sequence[Column[str]] = (),
+        length: ColumnElement[int] = _SHORT,
+        at_most: int = _FOUND,
+    ) -> None:
+        self.find: Executable = (
+            select(name, *within, length.label("length")).where(owned).order_by(*within).limit(at_most)
+        )
+        self.at_most = at_most
+        self._name, self._within = name, within
+        in_there = (column == bindparam(f"of_{column.name}") for column in within)
+        self._drop = delete(name.table).where(*in_there, name.in_(bindparam("names", expanding=True)))
+
+    def parts(self, rows: Sequence[RowMapping]) -> Iterator[Part]:
+        for place, there in groupby(rows, key=lambda row: {f"of_{each.name}": row[each] for each in self._within}):
+            for names in _cut((row[self._name], row["length"]) for row in there):
+                yield Part(self._drop, {**place, "names": names})
+
+
+def _cut(rows: Iterable[tuple[str, int]]) -> Iterator[Sequence[str]]:
+    names: list[str] = []
+    total = 0
+    for name, length in rows:
+        if names and (total + length > _LENGTH or len(names) == _ROWS):
+            yield names
+            names, total = [], 0
+        names.append(name)
+        total += length
+    yield names
+
+
+def _length(column: Column[Any]) -> ColumnElement[int]:
+    return func.coalesce(func.length(column), 0)
+
+
+def _length_of_log(table: Table) -> ColumnElement[int]:
+    of_it = select(func.sum(func.length(table.c.events))).where(table.c.generation_id == generations.c.id)
+    return func.coalesce(of_it.scalar_subquery(), 0)
+
+
+_MESSAGES = _Kind(
+    messages.c.conversation_id.in_(_TALKS),
+    messages.c.id,
+    length=_length(messages.c.content) + _length(messages.c.reasoning),
+)
+_GENERATIONS = _Kind(
+    generations.c.conversation_id.in_(_TALKS),
+    generations.c.id,
+    length=_length_of_log(generation_logs) + _length_of_log(generation_checkpoints),
+)
+_OWN_CONVERSATIONS = _Kind(
+    conversations.c.user_id == _USER,
+    conversations.c.id,
+    length=_length(conversations.c.system_prompt),
+    at_most=_CONVERSATIONS,
+)
+_OTHERS = (
+    _Kind(
+        idempotency_records.c.user_id == _USER,
+        idempotency_records.c.key,
+        within=(idempotency_records.c.user_id, idempotency_records.c.route),
+    ),
+    _Kind(tickets.c.user_id == _USER, tickets.c.ticket_hash),
+    _Kind(sessions.c.user_id == _USER, sessions.c.id),
+    _Kind(api_keys.c.user_id == _USER, api_keys.c.id),
+    _Kind(usage_records.c.user_id == _USER, usage_records.c.id),
 )
 
 
 class BelongingsRepository(Repository):
-    async def clear_some(self, user_id: str) -> bool:
-        """Delete some of it; false when none was left."""
-        for some, drop in _PARTS:
-            if rows := await self._connection.rows(some, {"user": user_id}):
-                await self._connection.run(drop, {"ids": [row["id"] for row in rows]})
-                return True
-        return False
+    async def some(self, user_id: str) -> Sequence[Part]:
+        """What is to go next, in this order, so that no row takes many others with it; none when all has gone.
+
+        Rows that come meanwhile are found the next time, or go with the user's own row.
+        """
+        found = await self._connection.rows(_OWN_CONVERSATIONS.find, {"user": user_id})
+        parts: list[Part] = []
+        if found:
+            parts, all_of_it = await self._of((_MESSAGES, _GENERATIONS), {"talks": [row["id"] for row in found]})
+            return [*parts, *_OWN_CONVERSATIONS.parts(found)] if all_of_it else parts
+        parts, _ = await self._of(_OTHERS, {"user": user_id})
+        return parts
+
+    async def drop(self, part: Part) -> None:
+        await self._connection.run(part.drop, part.names)
+
+    async def _of(self, kinds: Sequence[_Kind], owner: dict[str, object]) -> tuple[list[Part], bool]:
+        """Parts of these kinds up to one that may have more; and whether that was all."""
+        parts: list[Part] = []
+        for kind in kinds:
+            found = await self._connection.rows(kind.find, owner)
+            parts += kind.parts(found)
+            if len(found) == kind.at_most:
+                return parts, False
+        return parts, True

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _LOCK_PATIENCE = 10.0
 _TIDIED_EACH = 600.0
+_SETTLED_FOR = 5.0
+"""Seconds after the start in which users that come back come first, before closed accounts are cleared."""
 
 
 class SecondInstance(StartRefused):
@@ -58,6 +60,7 @@ class Upkeep:
         self._service_keys = service_keys
         self._lock: FileLock | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._settled = asyncio.Event()
 
     def claim(self) -> None:
         """Lock an embedded database; harmless when it is ours already. Waits for a process that is about to go.
@@ -98,6 +101,7 @@ class Upkeep:
             self._sweeper.run_forever,
             self._checkpointer.run_forever,
             self._tidy_forever,
+            self._clear_forever,
         ):
             self._begin(standing)
 
@@ -105,6 +109,7 @@ class Upkeep:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._closing.stop()
         try:
             await self._lease.release()
         except DatabaseUnavailable:
@@ -126,6 +131,7 @@ class Upkeep:
         if (admin := await self._accounts.ensure_first_admin(self._settings)) is not None:
             _announce(admin)
         await self._service_keys.ensure_account()
+        self._settled.set()
 
     async def _settle_patiently(self) -> None:
         said = ""
@@ -151,9 +157,19 @@ class Upkeep:
                     await tx.idempotency.forget_expired()
                     await tx.sessions.forget_expired()
                     await tx.tickets.forget_expired()
-                await self._closing.finish()
             except DatabaseUnavailable:
                 logger.warning("tidying waits for the database")
+
+    async def _clear_forever(self) -> None:
+        """By itself, so that closed accounts are cleared whatever becomes of the tidying."""
+        await self._settled.wait()
+        await asyncio.sleep(_SETTLED_FOR)
+        while True:
+            try:
+                await self._closing.finish()
+            except DatabaseUnavailable:
+                logger.warning("closed accounts wait for the database")
+            await asyncio.sleep(_TIDIED_EACH)
 
     def _begin(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         self._tasks.append(asyncio.create_task(_kept_alive(work)))

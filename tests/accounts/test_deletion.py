@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
+from app.domain.identity import Principal
 from app.models.base import metadata
 from app.models.identity import users
 from app.services.closing import Closing
@@ -215,7 +216,8 @@ async def test_what_a_run_used_is_not_booked_for_somebody_who_is_gone(
 
 async def test_others_are_served_while_much_is_deleted(backend: Backend, database_url: str, database_kind: str) -> None:
     alice, bob = await backend.user("alice"), await backend.user("bob")
-    await store(database_url, await id_of(alice), [["x" * 2000] * 300 for _ in range(20)])
+    alice_id = await id_of(alice)
+    await store(database_url, alice_id, [["x" * 2000] * 300 for _ in range(20)])
     loop = asyncio.get_running_loop()
     deletion = asyncio.create_task(alice.http.delete("/users/me", timeout=60))
     slowest = 0.0
@@ -225,7 +227,70 @@ async def test_others_are_served_while_much_is_deleted(backend: Backend, databas
         slowest = max(slowest, loop.time() - began)
     assert (await deletion).status_code == 204
     assert slowest < 2.0
+    await cleared(database_url, alice_id)
+
+
+async def cleared(database_url: str, user_id: str) -> None:
+    """Wait until the user's own row has gone, which is the last."""
+    async with asyncio.timeout(30):
+        while user_id in {row["id"] for row in await rows(database_url, select(users.c.id))}:
+            await asyncio.sleep(0.05)
     assert (await everything(database_url))["messages"] == []
+
+
+async def test_who_closes_a_large_account_is_answered_before_it_is_cleared(
+    backend: Backend, database_url: str, database_kind: str
+) -> None:
+    root, alice = await admin(backend, database_url), await backend.user("alice")
+    await store(database_url, await id_of(alice), [["x" * 2000] * 300 for _ in range(10)])
+    async with backend.house.database.snapshot() as tx:
+        owner = await tx.users.get(await id_of(alice))
+        administrator = await tx.users.get(await id_of(root))
+    assert owner is not None
+    assert administrator is not None
+    closing = Closing(backend.house.database, backend.house.generations, patience=0)
+    await closing.close(owner.id, by=Principal(administrator))
+    assert owner.id in {row["id"] for row in await rows(database_url, select(users.c.id))}
+    assert (await ask(backend, "GET", "/users/me", headers=dict(alice.http.headers))).status_code == 401
+    await cleared(database_url, owner.id)
+
+
+async def test_a_clearing_that_a_stop_broke_off_is_finished_after_the_next_start(
+    backend: Backend, database_url: str, database_kind: str
+) -> None:
+    alice_id = await id_of(await backend.user("alice"))
+    await store(database_url, alice_id, [["x" * 2000] * 300 for _ in range(10)])
+    async with backend.house.database.transaction() as tx:
+        await tx.users.bury(alice_id)
+    stopped = Closing(backend.house.database, backend.house.generations)
+    finishing = asyncio.create_task(stopped.finish())
+    await asyncio.sleep(0.05)
+    await stopped.stop()
+    await finishing
+    assert alice_id in {row["id"] for row in await rows(database_url, select(users.c.id))}
+    await Closing(backend.house.database, backend.house.generations).finish()
+    await cleared(database_url, alice_id)
+
+
+async def test_long_messages_go_a_few_at_a_time(backend: Backend, database_url: str, database_kind: str) -> None:
+    alice_id = await id_of(await backend.user("alice"))
+    await store(database_url, alice_id, [["王" * 200_000] * 8, ["short"] * 8, ["x" * 600_000, "short"]])
+    sizes = []
+    async with backend.house.database.snapshot() as tx:
+        parts = await tx.belongings.some(alice_id)
+    for part in parts:
+        before = await _lengths(database_url)
+        async with backend.house.database.transaction() as tx:
+            await tx.belongings.drop(part)
+        after = await _lengths(database_url)
+        sizes.append([length for message, length in before.items() if message not in after])
+    assert await _lengths(database_url) == {}
+    assert all(sum(lengths) <= 500_000 or len(lengths) == 1 for lengths in sizes), sizes
+
+
+async def _lengths(database_url: str) -> Mapping[str, int]:
+    messages = metadata.tables["messages"]
+    return {row["id"]: len(row["content"]) for row in await rows(database_url, select(messages))}
 
 
 async def test_a_closed_account_is_gone_for_everybody_and_cleared_later_if_it_could_not_be_at_once(
