@@ -15,7 +15,12 @@ _ONE = conversations.c.id == bindparam("conversation")
 _OWN = _ONE & (conversations.c.user_id == bindparam("user"))
 _ADD = insert(conversations)
 _GET = select(conversations).where(_OWN)
-_IDS = select(conversations.c.id).where(conversations.c.user_id == bindparam("user")).order_by(conversations.c.id)
+_IDS = (
+    select(conversations.c.id)
+    .where(conversations.c.user_id == bindparam("user"), conversations.c.id > bindparam("after"))
+    .order_by(conversations.c.id)
+    .limit(bindparam("limit"))
+)
 _LIVE = select(generations.c.id).where(generations.c.live_conversation_id == bindparam("conversation"))
 _LAST = select(func.max(messages.c.position)).where(messages.c.conversation_id == bindparam("conversation"))
 _NEWEST = (
@@ -82,9 +87,10 @@ class ConversationRepository(Repository):
         row = await self._row(_GET, {"user": user_id, "conversation": conversation_id})
         return _to_conversation(row) if row else None
 
-    async def ids(self, user_id: str) -> Sequence[str]:
-        """All of a user's conversations, the oldest first."""
-        return [row["id"] for row in await self._connection.rows(_IDS, {"user": user_id})]
+    async def ids(self, user_id: str, *, after: str, limit: int) -> Sequence[str]:
+        """The next of a user's conversations by id, which is by age; after "" the first."""
+        rows = await self._connection.rows(_IDS, {"user": user_id, "after": after, "limit": limit})
+        return [row["id"] for row in rows]
 
     async def enter(self, user_id: str, conversation_id: str) -> Entered | None:
         """The same to go on with it: other posts to it wait until this transaction ends.

@@ -6,13 +6,12 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.dependencies import CurrentUser, HouseDep, admitted
-from app.domain.identity import Scope
 from app.wire.archive import ArchiveResponse
 
 router = APIRouter(
     prefix="/users/me/export",
     tags=["users"],
-    route_class=admitted(Scope.CHAT, Scope.FILES, Scope.RAG, costs=True),
+    route_class=admitted(in_person=True, costs=True),
 )
 
 _ZIP: dict[int | str, dict[str, Any]] = {
@@ -27,12 +26,9 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 async def export_me(user: CurrentUser, house: HouseDep) -> Response:
     """One zip archive: profile, sessions, API keys (not their secrets), usage, audit records, and every conversation.
 
-    It is sent while it is made. 503 while too many others are being made.
+    It is sent while it is made, one at a time for each user: 429 during another, 503 while too many others are made.
+    A conversation that was deleted meanwhile has `"deleted": true`, and lacks messages.
     """
     export = await house.exports.begin(user)
-    return ArchiveResponse(
-        export.pieces(),
-        filename=f"export-{datetime.now(UTC):%Y-%m-%d}.zip",
-        stuck=house.stream_limits.stuck,
-        done=export.release,
-    )
+    filename = f"export-{datetime.now(UTC):%Y-%m-%d}.zip"
+    return ArchiveResponse(export, filename=filename, limits=house.archive_limits)

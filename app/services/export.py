@@ -1,13 +1,15 @@
 """All that a user has stored, as the pieces of one archive."""
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, takewhile
 from typing import TypeVar
 
-from app.core.errors import NotFound, Overloaded, Unauthenticated
+from app.core.errors import Draining, ExportRunning, NotFound, Overloaded, Unauthenticated
 from app.database import Database, Transaction
 from app.domain.archives import Piece
 from app.domain.audit import Action, AuditEvent, AuditSearch
@@ -24,12 +26,17 @@ from app.schemas.usage import BookingAnswer
 from app.services.audit import record
 from app.services.conversations import ConversationService
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Read = Callable[[Transaction, str | None], Awaitable[Page[T]]]
 
 AT_ONCE = 2
 """Exports in one process: each may hold tens of megabytes, of one long message and its spellings."""
 _ROWS = 100
+_IDS = 1000
+_GRACE = 2.0
+"""Seconds for what is broken off, to end."""
 _CHARACTERS = 500_000
 """Of messages that are read at once, unless a single one is longer."""
 _README = (
@@ -42,14 +49,24 @@ class ExportService:
     def __init__(self, database: Database, conversations: ConversationService) -> None:
         self._database = database
         self._conversations = conversations
-        self._running = 0
+        self._running: dict[str, Export] = {}
+        self._draining = False
+        self._none_left = asyncio.Event()
 
     async def begin(self, principal: Principal) -> "Export":
-        """An export, to be released by whoever asked. Raises Overloaded while others take all places."""
-        if self._running >= AT_ONCE:
+        """An export, to be released by whoever asked.
+
+        Raises Draining, ExportRunning while the user has another here, Overloaded while others take all places.
+        """
+        user_id = principal.user.id
+        if self._draining:
+            raise Draining(retry_after=5)
+        if user_id in self._running:
+            raise ExportRunning(retry_after=10)
+        if len(self._running) >= AT_ONCE:
             raise Overloaded("Other exports are being made; try again in a moment.", retry_after=10)
-        self._running += 1
-        export = Export(self._database, self._conversations, principal, self._give_back)
+        export = Export(self._database, self._conversations, principal, lambda: self._give_back(user_id))
+        self._running[user_id] = export
         try:
             async with self._database.transaction() as tx:
                 record(tx, Action.EXPORTED, by=principal)
@@ -58,12 +75,35 @@ class ExportService:
             raise
         return export
 
-    def _give_back(self) -> None:
-        self._running -= 1
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing new, let what is under way finish for so long, then break the rest off."""
+        self._draining = True
+        if await self._end_within(seconds):
+            return
+        logger.info("exports are broken off", extra={"exports": len(self._running)})
+        for export in list(self._running.values()):
+            export.break_off()
+        await self._end_within(_GRACE)
+
+    async def _end_within(self, seconds: float) -> bool:
+        if self._running:
+            self._none_left.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._none_left.wait()
+        return not self._running
+
+    def _give_back(self, user_id: str) -> None:
+        del self._running[user_id]
+        if not self._running:
+            self._none_left.set()
 
 
 class Export:
-    """Read page by page, each in a short snapshot: what changes meanwhile is told as it was then, or as it is now."""
+    """Read page by page, each in a short snapshot: what changes meanwhile is told as it was then, or as it is now.
+
+    A conversation that is deleted while it is read is marked as such, for it may lack messages.
+    """
 
     def __init__(
         self,
@@ -77,14 +117,24 @@ class Export:
         self._principal = principal
         self._user_id = principal.user.id
         self._give_back: Callable[[], None] | None = give_back
+        self._cut_short: set[str] = set()
+        self._broken_off = False
+        self.on_break: Callable[[], None] = lambda: None
 
     def release(self) -> None:
         give_back, self._give_back = self._give_back, None
         if give_back is not None:
             give_back()
 
+    def break_off(self) -> None:
+        """Have whoever sends it stop, or not begin."""
+        self._broken_off = True
+        self.on_break()
+
     async def pieces(self) -> AsyncGenerator[Piece, None]:
-        """Raises DatabaseUnavailable, and Unauthenticated once the account is closed or not active any more."""
+        """Raises DatabaseUnavailable, Draining, and Unauthenticated once the account is closed or inactive."""
+        if self._broken_off:
+            raise Draining
         user_id, session_id = self._user_id, self._principal.session_id
         yield Piece("README.txt", _README.encode)
         yield Piece("profile.json", partial(_json, UserAnswer.model_validate(self._principal.user)))
@@ -121,13 +171,18 @@ class Export:
                     yield page if own else [_discreet(act) for act in page if act.actor_id != self._user_id]
 
     async def _talks(self) -> AsyncGenerator[Piece, None]:
-        # By their ids, all read at the beginning: a list by last use would skip one that is used meanwhile.
-        async with self._database.snapshot() as tx:
-            ids = await tx.conversations.ids(self._user_id)
-        for conversation_id in ids:
-            async with aclosing(self._talk(conversation_id)) as pieces:
-                async for piece in pieces:
-                    yield piece
+        # By their ids: a list by last use would skip one that is used meanwhile.
+        last = ""
+        while True:
+            async with self._database.snapshot() as tx:
+                ids = await tx.conversations.ids(self._user_id, after=last, limit=_IDS)
+            for conversation_id in ids:
+                async with aclosing(self._talk(conversation_id)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            if len(ids) < _IDS:
+                return
+            last = ids[-1]
 
     async def _talk(self, conversation_id: str) -> AsyncGenerator[Piece, None]:
         async with self._database.snapshot() as tx:
@@ -142,23 +197,27 @@ class Export:
         async with aclosing(_array(name, self._messages(conversation_id, lengths), MessageAnswer.of)) as pieces:
             async for piece in pieces:
                 yield piece
-        yield Piece(name, lambda: b"}\n")
+        deleted = conversation_id in self._cut_short
+        yield Piece(name, lambda: b',"deleted":true}\n' if deleted else b"}\n")
 
     async def _messages(self, conversation_id: str, lengths: Sequence[int]) -> AsyncGenerator[Sequence[Message], None]:
-        """As many at a time as are not too long together; `lengths` are those of the first."""
+        """As many at a time as are not too long together; `lengths` are those of the next."""
         cursor: str | None = "0"
         while lengths and cursor is not None:
             count = len(list(takewhile(lambda total: total <= _CHARACTERS, accumulate(lengths)))) or 1
             try:
                 page = await self._conversations.messages(self._user_id, conversation_id, limit=count, cursor=cursor)
             except NotFound:
-                return  # deleted meanwhile
+                self._cut_short.add(conversation_id)
+                return
             yield page.items
             cursor = page.next_cursor
             if cursor is not None:
                 async with self._database.snapshot() as tx:
                     await self._stay(tx)
                     lengths = await tx.messages.lengths(conversation_id, after=int(cursor), limit=_ROWS)
+                if not lengths:
+                    self._cut_short.add(conversation_id)
 
     async def _pages(self, read: Read[T]) -> AsyncGenerator[Sequence[T], None]:
         cursor: str | None = None

@@ -3,8 +3,10 @@
 import io
 import time
 import zipfile
+from collections.abc import Iterator
 
 from app.domain.archives import Piece
+from app.wire.zip_directory import ZipDirectory
 
 
 class _Outlet(io.RawIOBase):
@@ -12,6 +14,7 @@ class _Outlet(io.RawIOBase):
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self.written = 0
 
     def writable(self) -> bool:
         return True
@@ -19,6 +22,7 @@ class _Outlet(io.RawIOBase):
     def write(self, part: object) -> int:
         taken = bytes(part)  # type: ignore[call-overload]  # any buffer, as the protocol has it
         self._parts.append(taken)
+        self.written += len(taken)
         return len(taken)
 
     def take(self) -> bytes:
@@ -38,6 +42,7 @@ class ZipStream:
     def __init__(self) -> None:
         self._outlet = _Outlet()
         self._archive = _Archive(self._outlet, "w", zipfile.ZIP_DEFLATED)
+        self._directory = ZipDirectory()
         self._entry: zipfile.ZipInfo | None = None
         self._file: io.BufferedIOBase | None = None
 
@@ -49,20 +54,25 @@ class ZipStream:
             self._file.write(piece.spell())
         return self._outlet.take()
 
-    def end(self) -> bytes:
-        """The rest. An archive without it is broken, and every reader says so."""
+    def end(self) -> Iterator[bytes]:
+        """The rest, in parts. An archive without all of it is broken, and every reader says so."""
         self._end_file()
-        self._archive.close()
-        return self._outlet.take()
+        yield self._outlet.take()
+        yield from self._directory.parts(self._outlet.written)
 
     def _begin(self, name: str) -> None:
         self._end_file()
         entry = zipfile.ZipInfo(name, time.gmtime()[:6])
         entry.compress_type = zipfile.ZIP_DEFLATED
         self._entry = entry
-        self._file = self._archive.open(entry, "w")  # type: ignore[assignment]  # a file to write is just that
+        # How large it will be nobody knows: without room for 64 bits its end would fail beyond 2 GiB.
+        self._file = self._archive.open(entry, "w", force_zip64=True)  # type: ignore[assignment]  # it is just that
 
     def _end_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._file is None or self._entry is None:
+            return
+        self._file.close()
+        self._file = None
+        self._directory.add(self._entry)
+        self._archive.filelist.clear()
+        self._archive.NameToInfo.clear()

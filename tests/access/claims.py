@@ -35,8 +35,8 @@ def user(*scopes: str, costs: bool = False, tickets: bool = False, ends: bool = 
     return Claim(Who.USER, frozenset(scopes), costs, tickets, ends)
 
 
-def person(*, ends: bool = False) -> Claim:
-    return Claim(Who.PERSON, ends=ends)
+def person(*, costs: bool = False, ends: bool = False) -> Claim:
+    return Claim(Who.PERSON, costs=costs, ends=ends)
 
 
 def admin(*, ends: bool = False) -> Claim:
@@ -67,7 +67,7 @@ CLAIMS: Mapping[str, Claim] = {
     "POST /users/me/api-keys": person(),
     "DELETE /users/me/api-keys/{key_id}": person(ends=True),
     "GET /users/me/usage": user(),
-    "GET /users/me/export": user("chat", "files", "rag", costs=True),
+    "GET /users/me/export": person(costs=True),
     "GET /users": admin(),
     "GET /users/{user_id}": admin(),
     "PATCH /users/{user_id}": admin(),

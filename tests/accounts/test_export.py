@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import signal
 import socket
 import zipfile
 from collections.abc import AsyncIterator, Mapping
@@ -21,9 +22,10 @@ from app.models.identity import users
 from tests.accounts.behind import alter, rows
 from tests.accounts.signing import ask, is_problem, new_key, sign_in
 from tests.accounts.stored import TEXTS, noise, store
-from tests.backend import Backend, Process, User
+from tests.backend import Backend, Client, Process, User
 from tests.chat.reading import posting
 from tests.conftest import Serve
+from tests.process.test_drain import assert_left_quietly, draining
 from tests.upstream import Answer, Reasoning, Upstream
 
 EXPORT = "/users/me/export"
@@ -151,19 +153,11 @@ async def test_it_is_on_record(alice: User, database_url: str) -> None:
     assert [(act["actor_id"], act["target_id"]) for act in found] == [(alice_id, alice_id)]
 
 
-async def test_it_takes_a_credential_that_may_read_all_of_it(backend: Backend, alice: User) -> None:
-    bearer = dict(alice.http.headers)
-    for scopes, status in (
-        (None, 200),
-        (["chat", "files", "rag"], 200),
-        (["chat", "files"], 403),
-        (["models:openai/*"], 403),
-        (["admin"], 403),
-    ):
-        if scopes == ["admin"]:
-            continue  # nobody but an administrator makes one
-        key = await new_key(backend, bearer, **({"scopes": scopes} if scopes else {}))
-        assert (await ask(backend, "GET", EXPORT, headers={"X-API-Key": key["key"]})).status_code == status, scopes
+async def test_it_takes_somebody_who_has_signed_in(backend: Backend, alice: User) -> None:
+    """It tells of sessions and keys, of which a key is told nothing elsewhere either."""
+    key = await new_key(backend, dict(alice.http.headers))
+    refused = await ask(backend, "GET", EXPORT, headers={"X-API-Key": key["key"]})
+    assert is_problem(refused, 403, "sign_in_required")
     cookie = (await sign_in(backend, alice)).under_cookie
     assert (await ask(backend, "GET", EXPORT, headers=cookie)).status_code == 200
     elsewhere = {**cookie, "Sec-Fetch-Site": "cross-site"}
@@ -177,23 +171,33 @@ class Reader:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._body = b""
 
     async def head(self) -> bytes:
         return await self._reader.readuntil(b"\r\n\r\n")
 
     async def body(self) -> bytes:
         """To its end. Raises asyncio.IncompleteReadError or ConnectionError where it is cut off."""
-        body = b""
-        while size := int((await self._reader.readuntil(b"\r\n")).strip(), 16):
-            body += (await self._reader.readexactly(size + 2))[:-2]
-        return body
+        while await self._chunk():
+            pass
+        return self._body
+
+    async def until(self, part: str) -> None:
+        """Read so far that this has come, and for the time being no further."""
+        while part.encode() not in self._body:
+            assert await self._chunk()
+
+    async def _chunk(self) -> bool:
+        size = int((await self._reader.readuntil(b"\r\n")).strip(), 16)
+        self._body += (await self._reader.readexactly(size + 2))[:-2]
+        return size > 0
 
     def leave(self) -> None:
         self._writer.transport.abort()
 
 
 @asynccontextmanager
-async def exporting(backend: Backend, user: User) -> AsyncIterator[Reader]:
+async def exporting(backend: Client, user: User) -> AsyncIterator[Reader]:
     """An export of which the head is read, and nothing else yet."""
     host, _, port = backend.url.removeprefix("http://").partition(":")
     connection = socket.socket()
@@ -228,24 +232,39 @@ async def free(backend: Backend, user: User, *, within: float = 10.0) -> None:
 
 
 async def test_two_at_a_time_and_no_more(backend: Backend, alice: User, database_url: str) -> None:
-    await large(database_url, alice)
-    bob = await backend.user("bob")
+    bob, carol = await backend.user("bob"), await backend.user("carol")
+    for user in (alice, bob):
+        await large(database_url, user)
     async with exporting(backend, alice) as first:
-        async with exporting(backend, alice):
-            refused = await bob.http.get(EXPORT)
+        async with exporting(backend, bob):
+            refused = await carol.http.get(EXPORT)
             assert is_problem(refused, 503, "overloaded")
             assert int(refused.headers["retry-after"]) > 0
-            assert (await bob.http.get("/conversations")).status_code == 200
-        await free(backend, bob)  # one has left
+            assert (await carol.http.get("/conversations")).status_code == 200
+        await free(backend, carol)  # one has left
         assert len(opened(await first.body())) == 46
 
 
-async def test_one_who_stops_reading_is_dropped(serve: Serve, database_url: str) -> None:
-    backend = await serve(reader_timeout=0.5)
-    alice = await backend.user("alice")
+async def test_one_at_a_time_for_each_user(backend: Backend, alice: User, database_url: str) -> None:
     await large(database_url, alice)
-    async with exporting(backend, alice) as first, exporting(backend, alice):
-        await free(backend, alice)
+    bob = await backend.user("bob")
+    async with exporting(backend, alice) as first:
+        refused = await alice.http.get(EXPORT)
+        assert is_problem(refused, 429, "export_running")
+        assert int(refused.headers["retry-after"]) > 0
+        await exported(bob)
+        assert len(opened(await first.body())) == 46
+    await exported(alice)
+
+
+@pytest.mark.parametrize("limit", ["reader_timeout", "export_timeout"])
+async def test_one_who_stops_reading_is_dropped(serve: Serve, database_url: str, limit: str) -> None:
+    backend = await serve(**{limit: 0.5})
+    alice, bob, carol = [await backend.user(name) for name in ("alice", "bob", "carol")]
+    for user in (alice, bob):
+        await large(database_url, user)
+    async with exporting(backend, alice) as first, exporting(backend, bob):
+        await free(backend, carol)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await first.body()
 
@@ -272,6 +291,54 @@ async def test_a_conversation_that_is_deleted_meanwhile_is_left_out_or_whole(
     for conversation_id in kept:
         texts = [message["content"] for message in files[f"conversations/{conversation_id}.json"]["messages"]]
         assert [len(text) for text in texts] in ([500_000], [])
+
+
+async def test_a_conversation_that_is_deleted_while_it_is_read_says_so(
+    backend: Backend, alice: User, database_url: str, database_kind: str
+) -> None:
+    texts = [noise(500_000, seed) for seed in range(40)]
+    [talk] = await store(database_url, await id_of(alice), [texts])
+    async with exporting(backend, alice) as reader:
+        await reader.until(f"{talk}.json")
+        assert (await alice.http.delete(f"/conversations/{talk}")).status_code == 204
+        told = opened(await reader.body())[f"conversations/{talk}.json"]
+    assert told["deleted"] is True
+    kept = [message["content"] for message in told["messages"]]
+    assert kept == texts[: len(kept)]
+    assert len(kept) < 40
+
+
+async def test_more_conversations_than_are_listed_at_once(alice: User, database_url: str) -> None:
+    ids = await store(database_url, await id_of(alice), [["Hello"] if number % 500 else [] for number in range(1100)])
+    files = await exported(alice)
+    assert {name for name in files if "/" in name} == {f"conversations/{each}.json" for each in ids}
+    assert not any("deleted" in files[name] for name in files if "/" in name)
+
+
+async def test_at_the_end_of_the_process_what_is_under_way_may_finish(database_url: str, tmp_path: Path) -> None:
+    async with Process(tmp_path, database_url) as server:
+        alice, bob = await server.user("alice"), await server.user("bob")
+        await large(database_url, alice)
+        async with exporting(server, alice) as reader:
+            server.signal(signal.SIGTERM)
+            await draining(server)
+            assert is_problem(await bob.http.get(EXPORT), 503, "draining")
+            assert len(opened(await reader.body())) == 46
+        await assert_left_quietly(server, signal.SIGTERM, within=5)
+
+
+async def test_at_the_end_of_the_process_the_rest_is_broken_off_without_alarm(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with Process(tmp_path, database_url, DRAIN_SECONDS="0.5") as server:
+        alice = await server.user("alice")
+        await large(database_url, alice)
+        async with exporting(server, alice) as reader:
+            server.signal(signal.SIGTERM)
+            await assert_left_quietly(server, signal.SIGTERM, within=5)
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await reader.body()
+        assert "exports are broken off" in [entry["message"] for entry in server.log]
 
 
 @pytest.mark.parametrize("fault", ["account deleted", "account deactivated", "database away"])
