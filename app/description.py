@@ -11,23 +11,53 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from app import problems
 from app.dependencies.admission import AdmittedRoute, Need
-from app.dependencies.credentials import TICKET
+from app.dependencies.credentials import SESSION_COOKIE, TICKET
 from app.dependencies.limiting import LimitedRoute
 from app.domain.identity import Scope
 
 Json = dict[str, Any]
 """A part of the document, which is JSON and nothing else."""
 
-_TICKET: Json = {
-    "type": "apiKey",
-    "in": "query",
-    "name": TICKET,
-    "description": "For EventSource, which can send no header: a one-time ticket of 30 seconds.",
+# Beside those of which the framework knows.
+_WAYS: Mapping[str, Json] = {
+    "SessionCookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": "Set by signing in, for this site's own pages: a browser sends it by itself, and what changes "
+        "or costs something is refused to the pages of others.",
+    },
+    "Ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": TICKET,
+        "description": "For EventSource, which can send no header: a one-time ticket of 30 seconds.",
+    },
+    "MetricsToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The METRICS_TOKEN of this server; from its own machine none is needed.",
+    },
 }
-_PARAMETERS: Mapping[str, str] = {
-    "limit": "How many at most.",
-    "cursor": "The `next_cursor` of the page before.",
+# Where the words in the code are for whoever reads that, or there are none.
+_SCHEMAS: Mapping[str, str] = {
+    "Action": "An act that is put on record.",
+    "Author": "Who speaks: a person or a model.",
+    "FailureCode": "Why an answer failed. `internal` is a fault of ours, `instance_…` a machine that went away, "
+    "`upstream_…` the model's server.",
+    "Role": "What a user may do; an `admin` may see and change all users.",
+    "Status": "How an answer stands: it is `streaming` while it is written, and then what it ended as, for good.",
 }
+_FORM = "Body_login"
+_FORM_FIELDS: Mapping[str, str] = {
+    "grant_type": "`password`, or left out.",
+    "username": "The address.",
+    "password": "The password.",
+    "scope": "Ignored: a sign-in may do all that its user may.",
+    "client_id": "Ignored.",
+    "client_secret": "Ignored.",
+}
+_BY_DEFAULT = "Successful Response"
 _BY_FRAMEWORK = ("HTTPValidationError", "ValidationError")
 _JSON = "application/json"
 
@@ -62,8 +92,13 @@ def _complete(document: Json) -> None:
     components["schemas"] = {
         name: schema for name, schema in components["schemas"].items() if name not in _BY_FRAMEWORK
     } | {"Problem": problems.SCHEMA}
+    for name, description in _SCHEMAS.items():
+        components["schemas"][name]["description"] = description
+    for name, description in _FORM_FIELDS.items():
+        components["schemas"][_FORM]["properties"][name]["description"] = description
+    components["headers"] = dict(problems.HEADERS)
     components["responses"] = {str(status): response for status, response in problems.RESPONSES.items()}
-    components["securitySchemes"]["Ticket"] = _TICKET
+    components["securitySchemes"] |= _WAYS
 
 
 class _Described:
@@ -81,15 +116,14 @@ class _Described:
     def complete(self) -> None:
         self._name_parameters()
         self._complete_responses()
+        self._complete_successes()
         if self._need is not None:
             self._say_who_may(self._need)
 
     def _name_parameters(self) -> None:
         for parameter in self._parameters:
             name: str = parameter["name"]
-            if name in _PARAMETERS:
-                parameter.setdefault("description", _PARAMETERS[name])
-            elif name.endswith("_id"):
+            if name.endswith("_id"):
                 parameter.setdefault("description", f"The {name.removesuffix('_id')}'s id.")
 
     def _complete_responses(self) -> None:
@@ -102,6 +136,17 @@ class _Described:
             if status.isdecimal() and int(status) >= 400 and "$ref" not in response:
                 responses[status] = problems.response(int(status)) | response
         self._operation["responses"] = dict(sorted(responses.items()))
+
+    def _complete_successes(self) -> None:
+        for status, response in self._operation["responses"].items():
+            if not status.startswith("2"):
+                continue
+            if response["description"] == _BY_DEFAULT and status == "204":
+                response["description"] = "It is done; the answer has no body."
+            elif response["description"] == _BY_DEFAULT and self._is_list():
+                response["description"] = "A page of the list."
+            if self._limited or self._need is not None:
+                response["headers"] = response.get("headers", {}) | problems.STANDING
 
     def _say_who_may(self, need: Need) -> None:
         self._operation["security"] = [{name: []} for name in _ways(need)]
@@ -126,6 +171,9 @@ class _Described:
             yield 431
         if any(each["name"] == "Idempotency-Key" for each in self._parameters):
             yield 409
+
+    def _is_list(self) -> bool:
+        return any(each["name"] == "cursor" for each in self._parameters)
 
     def _names_another(self) -> bool:
         """Whether an id stands in its query or body. Where administrators search, ids only narrow down."""
@@ -153,6 +201,7 @@ def _ways(need: Need) -> Iterator[str]:
     yield "OAuth2PasswordBearer"
     if not need.in_person:
         yield "APIKey"
+    yield "SessionCookie"
     if need.tickets:
         yield "Ticket"
 

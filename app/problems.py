@@ -80,12 +80,12 @@ SCHEMA: dict[str, Any] = {
     "description": "A refusal (RFC 9457).",
     "required": ["type", "title", "status", "detail", "code", "request_id"],
     "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
+        "type": {"type": "string", "description": "`about:blank`: `code` says more."},
+        "title": {"type": "string", "description": "The status in words."},
+        "status": {"type": "integer", "description": "The status of the answer."},
         "detail": {"type": "string", "description": "For people."},
         "code": {"type": "string", "description": "The stable machine word."},
-        "request_id": {"type": ["string", "null"]},
+        "request_id": {"type": ["string", "null"], "description": "The answer's `X-Request-ID`, which logs have, too."},
         "id": {"type": "string", "format": "uuid", "description": "Of what was made already; only with 409."},
         "errors": {
             "type": "array",
@@ -94,15 +94,29 @@ SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "required": ["loc", "msg", "type"],
                 "properties": {
-                    "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
-                    "msg": {"type": "string"},
-                    "type": {"type": "string"},
+                    "loc": {
+                        "type": "array",
+                        "items": {"type": ["string", "integer"]},
+                        "description": "Where: `body`, `query` or `header`, then the names down to it.",
+                    },
+                    "msg": {"type": "string", "description": "For people."},
+                    "type": {"type": "string", "description": "The stable machine word."},
                 },
             },
         },
     },
 }
 """For the API description: the body of every refusal."""
+
+_COUNT = {"schema": {"type": "integer", "minimum": 0}}
+HEADERS: Mapping[str, Any] = {
+    "RateLimit-Limit": {"description": "How many requests there may be in the window.", **_COUNT},
+    "RateLimit-Remaining": {"description": "How many of them are left.", **_COUNT},
+    "RateLimit-Reset": {"description": "In how many seconds the window ends.", **_COUNT},
+}
+"""For the API description: where one stands with a limit; absent where the limit is off."""
+STANDING: Mapping[str, Any] = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
+"""The same for one answer, by reference."""
 
 _SECONDS = {"required": True, "schema": {"type": "integer", "minimum": 0}}
 _RETRY_AFTER = {"Retry-After": {"description": "In how many seconds to ask again.", **_SECONDS}}
@@ -120,7 +134,7 @@ _REFUSALS: Mapping[int, tuple[str, dict[str, Any]]] = {
     413: ("The body is too large.", {}),
     415: ("The body is not of a type that is taken here.", {}),
     422: ("The request does not have the form that this address takes.", {}),
-    429: ("Too many requests, or too many answers at once.", _RETRY_AFTER),
+    429: ("Too many requests, or too many answers at once.", {**_RETRY_AFTER, **STANDING}),
     431: ("The head of the request, its address and headers, is too large.", {}),
     502: ("The model's server failed.", {}),
     503: ("A part of the service is away for the moment.", _RETRY_AFTER),

@@ -11,10 +11,14 @@ import schemathesis
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from app import problems
 from app.core.config import Settings
 from app.main import create_app
 
 Json = dict[str, Any]
+LIMIT_HEADERS = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
+OTHER_IDS = ("request_id", "client_id", "ModelAnswer/id", "schema/id")
+"""Which are no UUIDs: a request's, an OAuth2 client's, a model's, an event's."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(document: J
     assert len(set(names)) == len(names)
     for route, operation in operations(document):
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", operation["operationId"]), route
-        assert operation["summary"], route
+        assert operation["summary"] != operation["operationId"].replace("_", " ").title(), route
         assert set(operation["tags"]) <= {tag["name"] for tag in document["tags"]}, route
 
 
@@ -81,7 +85,7 @@ def test_every_status_is_named_and_every_refusal_is_a_problem(document: Json) ->
         for status, response in operation["responses"].items():
             assert status.isdecimal(), route
             found = resolved(document, response)
-            assert found["description"], route
+            assert found["description"] not in ("", "Successful Response"), (route, status)
             if int(status) < 400:
                 continue
             if (route, status) != ("GET /ready", "503"):
@@ -102,7 +106,7 @@ def test_every_success_has_a_schema_or_no_body(document: Json) -> None:
 def test_what_a_route_is_decides_what_it_may_answer(document: Json) -> None:
     for route, operation in operations(document):
         statuses, parameters = operation["responses"].keys(), operation.get("parameters", [])
-        if "security" in operation:
+        if {} not in operation.get("security", [{}]):
             assert statuses >= {"401", "403", "429", "503"}, route
         if "requestBody" in operation:
             assert statuses >= {"400", "408", "413", "422", "429", "503"}, route
@@ -112,18 +116,67 @@ def test_what_a_route_is_decides_what_it_may_answer(document: Json) -> None:
             assert "422" in statuses, route
 
 
-def test_every_parameter_and_every_field_of_a_body_is_explained(document: Json) -> None:
+def fields(part: Any, at: str = "") -> Iterator[tuple[str, Json]]:
+    """Every field of every object that is described within, wherever that stands."""
+    if isinstance(part, list):
+        part = dict(enumerate(part))
+    if not isinstance(part, dict):
+        return
+    for name, field in part.get("properties", {}).items() if part.get("type") == "object" else ():
+        yield f"{at}/{name}", field
+    for name, inner in part.items():
+        yield from fields(inner, f"{at}/{name}")
+
+
+def test_every_parameter_and_every_field_of_a_body_or_an_answer_is_explained(document: Json) -> None:
     for route, operation in operations(document):
         for parameter in operation.get("parameters", []):
             assert parameter.get("description"), (route, parameter["name"])
-        for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
-            if media_type != "application/json":
-                continue  # the form of OAuth2
-            body = resolved(document, media["schema"])
-            shown = {name for example in body.get("examples", []) for name in example}
-            for name, field in body["properties"].items():
-                explained = "description" in field or "examples" in json.dumps(field) or "$ref" in json.dumps(field)
-                assert name in shown or explained, (route, name)
+    found = dict(fields(document))
+    assert len(found) > 150
+    assert not [name for name, field in found.items() if not field.get("description")]
+
+
+def test_every_header_and_every_set_of_words_is_explained(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    assert not [name for name, schema in schemas.items() if "enum" in schema and not schema.get("description")]
+    for route, operation in operations(document):
+        for response in operation["responses"].values():
+            for name, header in resolved(document, response).get("headers", {}).items():
+                assert name == "WWW-Authenticate" or resolved(document, header)["description"], (route, name)
+
+
+def test_an_id_in_an_answer_is_described_as_one(document: Json) -> None:
+    for name, field in fields(document):
+        last = name.rpartition("/")[2]
+        if (last == "id" or last.endswith("_id")) and not name.endswith(OTHER_IDS):
+            assert "uuid" in json.dumps(field), name
+
+
+def test_every_list_is_asked_in_the_same_words(document: Json) -> None:
+    asked = {
+        route: {each["name"]: each for each in operation["parameters"]}
+        for route, operation in operations(document)
+        if any(each["name"] in ("limit", "cursor") for each in operation.get("parameters", []))
+    }
+    assert len(asked) >= 7
+    assert len({(each["limit"]["description"], json.dumps(each["cursor"])) for each in asked.values()}) == 1
+    bounds = {(limit["minimum"], limit["maximum"]) for limit in (each["limit"]["schema"] for each in asked.values())}
+    assert bounds == {(1, 100), (1, 500), (1, 1000)}
+
+
+def test_a_limit_is_told_where_one_is_counted(document: Json) -> None:
+    for route, operation in operations(document):
+        limited = "429" in operation["responses"]
+        for status, response in operation["responses"].items():
+            headers = resolved(document, response).get("headers", {})
+            if status == "429" or status.startswith("2"):
+                assert (headers.keys() >= LIMIT_HEADERS) is limited, (route, status)
+
+
+def test_whoever_waits_for_an_answer_is_told_every_way_in_which_it_may_fail(document: Json) -> None:
+    told = document["paths"]["/ai/chat"]["post"]["responses"]
+    assert {str(status) for status in problems.ANSWER_STATUS.values()} <= told.keys()
 
 
 def test_nothing_is_left_out_but_pages_and_heads(app: FastAPI, document: Json) -> None:
@@ -139,19 +192,27 @@ def test_nothing_is_left_out_but_pages_and_heads(app: FastAPI, document: Json) -
     assert left_out <= {f"GET {path}" for path in pages} | heads
 
 
-def test_authorize_shows_both_ways_in(document: Json) -> None:
+def test_authorize_shows_every_way_in(document: Json) -> None:
     schemes = document["components"]["securitySchemes"]
     assert schemes["OAuth2PasswordBearer"]["flows"]["password"]["tokenUrl"] == "/auth/login"
     assert (schemes["APIKey"]["in"], schemes["APIKey"]["name"]) == ("header", "X-API-Key")
+    assert (schemes["SessionCookie"]["in"], schemes["SessionCookie"]["name"]) == ("cookie", "session")
+    assert (schemes["MetricsToken"]["type"], schemes["MetricsToken"]["scheme"]) == ("http", "bearer")
+    assert not [name for name, scheme in schemes.items() if not scheme.get("description")]
 
 
 @pytest.mark.parametrize(
     ("route", "ways", "words"),
     [
-        ("get /users/me", ["OAuth2PasswordBearer", "APIKey"], "Needs a user"),
-        ("patch /users/me", ["OAuth2PasswordBearer"], "Needs a sign-in"),
-        ("get /ai/chat/stream", ["OAuth2PasswordBearer", "APIKey", "Ticket"], "the scope `chat`"),
-        ("get /users", ["OAuth2PasswordBearer", "APIKey"], "Needs an administrator"),
+        ("get /users/me", ["OAuth2PasswordBearer", "APIKey", "SessionCookie"], "Needs a user"),
+        ("patch /users/me", ["OAuth2PasswordBearer", "SessionCookie"], "Needs a sign-in"),
+        (
+            "get /ai/chat/stream",
+            ["OAuth2PasswordBearer", "APIKey", "SessionCookie", "Ticket"],
+            "the scope `chat`",
+        ),
+        ("get /users", ["OAuth2PasswordBearer", "APIKey", "SessionCookie"], "Needs an administrator"),
+        ("get /metrics", ["MetricsToken"], "from elsewhere"),
         ("get /health", [], ""),
     ],
 )

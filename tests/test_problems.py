@@ -81,6 +81,7 @@ EXPECTED = {
     "TooManyKeys": 409,
     "TooMany": 429,
     "TooManyGenerations": 429,
+    "ExportRunning": 429,
     "Unavailable": 503,
     "DatabaseUnavailable": 503,
     "Draining": 503,

@@ -12,6 +12,7 @@ from app.routers.idempotency import IdempotencyHeader, idempotency_key
 from app.routers.streaming import (
     ALL_READ,
     BUSY,
+    BUSY_OR_REPEATED,
     EVENT_ID,
     EVENT_STREAM,
     NO_EVENT_ID,
@@ -22,12 +23,16 @@ from app.routers.streaming import (
 )
 from app.schemas.base import EntityId
 from app.schemas.chat import ChatBody, ChatQuery, ModelAnswer, ModelsAnswer, ReplyAnswer, StopAnswer
+from app.schemas.lists import ModelsQuery
 from app.services.limits import Limited
 from app.services.replies import Reply, whole_reply
 
 router = APIRouter(prefix="/ai", tags=["chat"])
 _ANSWER_FAILED: Responses = {
+    422: {"description": "The request is not of the right form; or the model refuses it, or cannot hold so much."},
+    500: {"description": "The answer failed for a fault of ours (`internal`)."},
     502: {"description": "The model's server failed, or its answer broke off."},
+    503: {"description": "The model's server is at its limit, or a part of ours went away. `code` says which."},
     504: {"description": "The model's server did not answer in time."},
 }
 
@@ -38,7 +43,12 @@ resuming = APIRouter(route_class=admitted(Scope.CHAT, costs=True, tickets=True))
 stopping = APIRouter(route_class=admitted(Scope.CHAT, costs=True))
 
 
-@asking.post("/chat/stream", responses={**EVENT_STREAM, **BUSY}, response_class=Response)
+@asking.post(
+    "/chat/stream",
+    summary="Ask a model, and read as it writes",
+    responses={**EVENT_STREAM, **BUSY_OR_REPEATED},
+    response_class=Response,
+)
 async def chat_stream(
     request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
 ) -> Response:
@@ -52,6 +62,7 @@ async def chat_stream(
 
 @event_source.get(
     "/chat/stream",
+    summary="Ask a model from EventSource",
     responses={**EVENT_STREAM, **ALL_READ, **BUSY, **NO_EVENT_ID},
     response_class=Response,
 )
@@ -70,6 +81,7 @@ async def chat_event_source(
 
 @resuming.get(
     "/generations/{generation_id}/events",
+    summary="Go on reading an answer",
     responses={**EVENT_STREAM, **ALL_READ, **NO_EVENT_ID},
     response_class=Response,
 )
@@ -90,14 +102,25 @@ async def generation_events(
     return await _resume(house, user, generation_id, seq)
 
 
-@stopping.post("/generations/{generation_id}/stop", status_code=202)
+@stopping.post(
+    "/generations/{generation_id}/stop",
+    status_code=202,
+    summary="Stop an answer",
+    response_description="It is stopping, or has ended before.",
+)
 async def stop_generation(generation_id: EntityId, user: CurrentUser, house: HouseDep) -> StopAnswer:
     """Stop an answer, upstream too; what was written is kept. Repeating it is harmless."""
     status = await house.generations.stop(user.user.id, generation_id)
     return StopAnswer(generation_id=generation_id, status=status)
 
 
-@asking.post("/chat", response_model=ReplyAnswer, responses={**BUSY, **_ANSWER_FAILED})
+@asking.post(
+    "/chat",
+    response_model=ReplyAnswer,
+    summary="Ask a model, and wait for the answer",
+    response_description="The whole answer, or what was written until it was stopped.",
+    responses={**BUSY_OR_REPEATED, **_ANSWER_FAILED},
+)
 async def chat(
     request: Request, body: ChatBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
 ) -> Reply:
@@ -105,15 +128,10 @@ async def chat(
     return await whole_reply(await house.chat.post(user, body.turn(), idempotency_key(request, key, body)))
 
 
-@reading.get("/models")
-async def models(
-    user: CurrentUser,
-    house: HouseDep,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-) -> ModelsAnswer:
+@reading.get("/models", summary="List the models")
+async def models(query: Annotated[ModelsQuery, Query()], user: CurrentUser, house: HouseDep) -> ModelsAnswer:
     """The models that may be named in `model`, and which one answers when none is."""
-    page, default = await house.models.page(user.grants, limit=limit, cursor=cursor)
+    page, default = await house.models.page(user.grants, limit=query.limit, cursor=query.cursor)
     return ModelsAnswer(
         items=[
             ModelAnswer(

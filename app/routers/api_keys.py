@@ -5,27 +5,26 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.dependencies import CurrentUser, HouseDep, admitted
-from app.routers.conversations import Cursor
 from app.routers.idempotency import IdempotencyHeader, idempotency_key
 from app.schemas.api_keys import KeysAnswer, NewKeyAnswer, NewKeyBody
 from app.schemas.base import EntityId
+from app.schemas.lists import ListQuery
 from app.services.api_keys import WantedKey
 
 router = APIRouter(prefix="/users/me/api-keys", tags=["users"], route_class=admitted(in_person=True))
 
 
 @router.get("", summary="List one's API keys")
-async def list_api_keys(
-    user: CurrentUser, house: HouseDep, limit: Annotated[int, Query(ge=1, le=100)] = 20, cursor: Cursor = None
-) -> KeysAnswer:
+async def list_api_keys(query: Annotated[ListQuery, Query()], user: CurrentUser, house: HouseDep) -> KeysAnswer:
     """Your API keys, the newest first. The keys themselves are shown nowhere."""
-    return KeysAnswer.of(await house.api_keys.page(user.user.id, limit=limit, cursor=cursor))
+    return KeysAnswer.of(await house.api_keys.page(user.user.id, limit=query.limit, cursor=query.cursor))
 
 
 @router.post(
     "",
     status_code=201,
     summary="Make an API key",
+    response_description="The new key, with its secret.",
     responses={
         403: {"description": "An API key was sent, or somebody who is no administrator asks for the scope `admin`."},
         409: {"description": "You have as many as one may have, or a request with this Idempotency-Key has made `id`."},

@@ -22,6 +22,7 @@ signed_in = APIRouter(route_class=admitted(in_person=True))
     "/register",
     status_code=201,
     summary="Open an account",
+    response_description="The new account; it is not signed in yet.",
     responses={
         403: {"description": "Registration is closed on this server."},
         409: {"description": "An account with this address exists already."},
@@ -32,7 +33,15 @@ async def register(body: RegisterBody, house: HouseDep) -> UserAnswer:
     return UserAnswer.model_validate(user)
 
 
-@guessable.post("/login", summary="Sign in", responses={401: {"description": "The address or the password is wrong."}})
+@guessable.post(
+    "/login",
+    summary="Sign in",
+    response_description="A pair of tokens.",
+    responses={
+        401: {"description": "The address or the password is wrong."},
+        429: {"description": "Too many requests; or too many wrong passwords for this address (`account_locked`)."},
+    },
+)
 async def login(
     form: Annotated[OAuth2PasswordRequestForm, Depends()], request: Request, response: Response, house: HouseDep
 ) -> TokenAnswer:
@@ -45,6 +54,7 @@ async def login(
 @refreshing.post(
     "/refresh",
     summary="Get a new pair of tokens",
+    response_description="Another pair of tokens.",
     responses={
         401: {"description": "The token is not valid, or was spent before; then its session has ended."},
         409: {"description": "The token was spent a moment ago; use the pair that request received."},

@@ -20,9 +20,15 @@ _HEADERS = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store
 
 
 @router.head("/metrics", include_in_schema=False)
-@router.get("/metrics", responses={401: {"description": "Neither from this machine nor with the right token."}})
+@router.get(
+    "/metrics",
+    summary="Show counts and measurements",
+    response_description="All of them, as Prometheus reads them.",
+    responses={401: {"description": "Neither from this machine nor with the right token."}},
+    openapi_extra={"security": [{}, {"MetricsToken": []}]},
+)
 async def metrics(request: Request, house: HouseDep) -> PlainTextResponse:
-    """Counts and measurements for Prometheus, in its text format.
+    """For Prometheus, in its text format.
 
     Open from the server's own machine; from elsewhere with `Authorization: Bearer <METRICS_TOKEN>`.
     """

@@ -5,20 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.dependencies import CurrentUser, HouseDep, admitted
-from app.routers.conversations import Cursor
 from app.routers.cookies import clear_session
 from app.schemas.base import EntityId
+from app.schemas.lists import ListQuery
 from app.schemas.sessions import SessionsAnswer
 
 router = APIRouter(prefix="/users/me/sessions", tags=["users"], route_class=admitted(in_person=True))
 
 
 @router.get("", summary="List where one is signed in")
-async def list_sessions(
-    user: CurrentUser, house: HouseDep, limit: Annotated[int, Query(ge=1, le=100)] = 20, cursor: Cursor = None
-) -> SessionsAnswer:
+async def list_sessions(query: Annotated[ListQuery, Query()], user: CurrentUser, house: HouseDep) -> SessionsAnswer:
     """Your sessions, the newest first."""
-    page = await house.sessions.page(user.user.id, limit=limit, cursor=cursor)
+    page = await house.sessions.page(user.user.id, limit=query.limit, cursor=query.cursor)
     return SessionsAnswer.of(page, user.session_id)
 
 

@@ -26,6 +26,12 @@ NO_EVENT_ID: Responses = {
     410: {"description": "The events are no longer kept; the conversation's messages are."},
 }
 BUSY: Responses = {409: {"description": "An answer is still being written in this conversation."}}
+BUSY_OR_REPEATED: Responses = {
+    409: {
+        "description": "An answer is still being written in this conversation (`conversation_busy`), "
+        "or the first request with this Idempotency-Key still runs (`idempotency_in_progress`)."
+    }
+}
 _EVENT = {
     "type": "object",
     "title": "One event of the stream",
@@ -38,7 +44,7 @@ _EVENT = {
                 *("message", "usage", "failure", "goodbye"),
             ],
         },
-        "data": {"type": "string", "contentMediaType": "application/json"},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "One object, on one line."},
         "id": {"type": "string", "description": "`<generation_id>:<seq>`, on the GET routes."},
     },
 }
@@ -46,8 +52,14 @@ EVENT_STREAM: Responses = {
     200: {
         "description": "Server-sent events: `start`, text blocks, `usage` or `failure`, and last one with `done`.",
         "headers": {
-            "X-Conversation-ID": {"schema": {"type": "string", "format": "uuid"}},
-            "X-Generation-ID": {"schema": {"type": "string", "format": "uuid"}},
+            "X-Conversation-ID": {
+                "description": "The conversation that it belongs to.",
+                "schema": {"type": "string", "format": "uuid"},
+            },
+            "X-Generation-ID": {
+                "description": "The run that writes it, to stop it or to go on reading.",
+                "schema": {"type": "string", "format": "uuid"},
+            },
         },
         "content": {
             "text/event-stream": {

@@ -9,7 +9,7 @@ from app.schemas.tickets import TicketAnswer
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=admitted(Scope.CHAT))
 
 
-@router.post("/ticket", summary="Get a ticket for EventSource")
+@router.post("/ticket", summary="Get a ticket for EventSource", response_description="The ticket.")
 async def issue_ticket(user: CurrentUser, response: Response, house: HouseDep) -> TicketAnswer:
     """For `?ticket=` of the GET streams, where no header can be set.
 

@@ -10,7 +10,7 @@ from app.schemas.usage import OptionalDay, UsageReportAnswer
 router = APIRouter(prefix="/users/me/usage", tags=["users"], route_class=admitted())
 
 
-@router.get("", summary="Show what one has used")
+@router.get("", summary="Show what one has used", response_description="The report.")
 async def show_usage(
     user: CurrentUser,
     house: HouseDep,

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict,
 
 from app.domain.chat import Page
 from app.domain.identity import ApiKey
-from app.schemas.base import Answer, Body
+from app.schemas.base import Answer, Body, Id, NextCursor
 from app.schemas.identity import Name
 
 _MOST_SCOPES = 50
@@ -67,12 +67,12 @@ class NewKeyBody(Body):
 
 
 class KeyAnswer(Answer):
-    id: str
-    name: str
+    id: Id = Field(description="The key's id, to delete it by.")
+    name: str = Field(description="What its maker recognises it by.")
     prefix: str = Field(description="How the key begins.")
     scopes: list[str] | None = Field(description=_SCOPES_SAY)
-    created_at: datetime
-    expires_at: datetime | None
+    created_at: datetime = Field(description="When it was made.")
+    expires_at: datetime | None = Field(description="From when on it is refused; null: it does not expire.")
     last_used_at: datetime | None = Field(description="To the minute; null when it never was.")
 
 
@@ -85,8 +85,8 @@ class NewKeyAnswer(KeyAnswer):
 
 
 class KeysAnswer(Answer):
-    items: list[KeyAnswer]
-    next_cursor: str | None
+    items: list[KeyAnswer] = Field(description="The keys of this page.")
+    next_cursor: NextCursor
 
     @classmethod
     def of(cls, page: Page[ApiKey]) -> Self:

@@ -4,11 +4,12 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from app.domain.audit import Action, AuditEvent, AuditSearch
 from app.domain.chat import Page
-from app.schemas.base import Answer, EntityId, Text
+from app.schemas.base import Answer, EntityId, Id, NextCursor, Text
+from app.schemas.lists import LongListQuery
 
 
 def _written_out(value: object) -> object:
@@ -29,16 +30,8 @@ def _in_utc(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
-class AuditQuery(BaseModel):
+class AuditQuery(LongListQuery):
     """Acts that fit all that is given."""
-
-    model_config = ConfigDict(frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, given: object) -> object:
-        # An empty value is one that a form left out.
-        return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
 
     action: Action | None = Field(None, description="What was done.")
     actor_id: EntityId | None = Field(None, description="Who acted.")
@@ -47,8 +40,6 @@ class AuditQuery(BaseModel):
     request_id: Text | None = Field(None, min_length=1, max_length=128, description="The `X-Request-ID` of an answer.")
     since: Moment | None = Field(None, description="From this time on, with an offset or `Z`.")
     until: Moment | None = Field(None, description="Before this time.")
-    limit: int = Field(100, ge=1, le=500)
-    cursor: str | None = Field(None, max_length=200, description="The `next_cursor` of the page before.")
 
     def search(self) -> AuditSearch:
         return AuditSearch(
@@ -65,21 +56,27 @@ class AuditQuery(BaseModel):
 class AuditEventAnswer(Answer):
     """One act. People and credentials are named by id alone, for the record outlives them."""
 
-    id: str
-    created_at: datetime
-    action: str = Field(examples=[Action.SIGNED_IN])
+    id: Id = Field(description="The record's id.")
+    created_at: datetime = Field(description="When it was done.")
+    action: str = Field(
+        description="What was done: one of `Action`, or one that only a newer version knows.",
+        examples=[Action.SIGNED_IN],
+    )
     actor: str = Field(description="By what somebody acted: `session`, `api_key`, `service_key`, `shell` or `nobody`.")
-    actor_id: str | None = Field(description="Who acted; null where no credential was shown.")
-    credential_id: str | None = Field(description="The session or API key by which the actor came.")
-    target_id: str | None = Field(description="Whom or what it was done to.")
-    address: str | None
-    request_id: str | None
-    detail: dict[str, str | int | bool | None]
+    actor_id: Id | None = Field(description="Who acted; null where no credential was shown.")
+    credential_id: Id | None = Field(description="The session or API key by which the actor came.")
+    target_id: Id | None = Field(description="Whom or what it was done to.")
+    address: str | None = Field(description="The client's; null where it was done in the server's shell.")
+    request_id: str | None = Field(description="The `X-Request-ID` of the answer to the request that did it.")
+    detail: dict[str, str | int | bool | None] = Field(
+        description="How it was done, where there is more to say; never names, addresses of people or secrets.",
+        examples=[{"from": "user", "to": "admin"}],
+    )
 
 
 class AuditAnswer(Answer):
-    items: list[AuditEventAnswer]
-    next_cursor: str | None
+    items: list[AuditEventAnswer] = Field(description="The acts of this page.")
+    next_cursor: NextCursor
 
     @classmethod
     def of(cls, page: Page[AuditEvent]) -> Self:

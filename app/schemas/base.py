@@ -43,4 +43,8 @@ def _one_spelling(value: object) -> object:
 
 
 Text = Annotated[str, AfterValidator(storable)]
-EntityId = Annotated[str, BeforeValidator(_one_spelling), Field(json_schema_extra={"format": "uuid"})]
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+"""In an answer."""
+EntityId = Annotated[Id, BeforeValidator(_one_spelling)]
+"""In a request, however it is spelled there."""
+NextCursor = Annotated[str | None, Field(description="For `cursor`, to get the next page; null: this is the last.")]

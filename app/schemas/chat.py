@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.domain.cards import Input
 from app.domain.chat import Status, Turn
 from app.domain.prompts import Effort
-from app.schemas.base import Answer, Body, EntityId, Text, storable
+from app.schemas.base import Answer, Body, EntityId, Id, NextCursor, Text, storable
 
 DEFAULT_TOKENS = 4096
 MAX_TOKENS = 1_000_000
@@ -76,8 +76,12 @@ class ChatQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    # Its default is not described: it stands for none, which only a request that resumes may have.
     message: Text = Field(
-        "", description="What the user says.", examples=["你好 Hello"], json_schema_extra={"pattern": r"\S"}
+        default_factory=str,
+        description="What the user says. It is needed, unless `Last-Event-ID` is sent.",
+        examples=["你好 Hello"],
+        json_schema_extra={"pattern": r"\S"},
     )
     conversation_id: OptionalId = Field(None, description="The conversation to go on with; none begins a new one.")
     model: OptionalName = Field(None, description="`provider/id` or a bare id.")
@@ -108,37 +112,37 @@ class ChatQuery(BaseModel):
 
 
 class UsageAnswer(Answer):
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int = Field(description="What the model has read, all that was said before among it.")
+    output_tokens: int = Field(description="What the model has written, its reasoning among it.")
     cost: str | None = Field(description="US dollars as a decimal string; null when the price is unknown.")
 
 
 class ReplyAnswer(Answer):
-    reply: str
-    conversation_id: str
-    message_id: str
-    generation_id: str
-    model: str
-    status: Status
-    usage: UsageAnswer | None
+    reply: str = Field(description="The answer; what was written of it, where it was stopped.")
+    conversation_id: Id = Field(description="The conversation that it belongs to; send it to go on.")
+    message_id: Id = Field(description="The answer's own message.")
+    generation_id: Id = Field(description="The run that wrote it.")
+    model: str = Field(description="Who answered, as `provider/id`.")
+    status: Status = Field(description="`complete`, or `stopped` for a part.")
+    usage: UsageAnswer | None = Field(description="What it used; null where that is not known.")
 
 
 class StopAnswer(Answer):
-    generation_id: str
-    status: Status
+    generation_id: Id = Field(description="The run that is to stop.")
+    status: Status = Field(description="How it stands now; one that had ended stays as it was.")
 
 
 class ModelAnswer(Answer):
     id: str = Field(description="The exact name, `provider/id`.")
     model: str = Field(description="The vendor's own id.")
-    provider: str
+    provider: str = Field(description="Who serves it.")
     context_window: int | None = Field(description="Tokens, prompt and answer together; null when unknown.")
-    max_output_tokens: int | None
+    max_output_tokens: int | None = Field(description="Tokens of an answer at most; null when unknown.")
     inputs: list[Input] = Field(description="What a message to it may hold.")
     reasons: bool = Field(description="Whether `reasoning_effort` means anything to it.")
-    default: bool
+    default: bool = Field(description="Whether it answers when no model is named.")
 
 
 class ModelsAnswer(Answer):
-    items: list[ModelAnswer]
-    next_cursor: str | None = None
+    items: list[ModelAnswer] = Field(description="The models of this page.")
+    next_cursor: NextCursor = None

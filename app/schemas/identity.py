@@ -9,7 +9,7 @@ from app.core import password_rules
 from app.core.passwords import Passwords
 from app.domain.addresses import LONGEST, address
 from app.domain.identity import Role
-from app.schemas.base import Answer, Body, Text, storable
+from app.schemas.base import Answer, Body, Id, Text, storable
 
 
 def _address(text: str) -> str:
@@ -43,9 +43,9 @@ Name = Annotated[
 
 
 class RegisterBody(Body):
-    email: Address
-    password: Password = Field(repr=False)
-    name: Name | None = None
+    email: Address = Field(description="Where the account signs in; upper and lower case are the same.")
+    password: Password = Field(repr=False, description="The longer the better; the most common ones are refused.")
+    name: Name | None = Field(None, description="What people call you.")
 
 
 class RefreshBody(Body):
@@ -57,10 +57,13 @@ class ChangeMeBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada Lovelace"}]})
 
-    name: Name | None = None
-    email: Address | None = None
+    name: Name | None = Field(None, description="What people call you.")
+    email: Address | None = Field(None, description="Another address to sign in with.")
     password: Password | None = Field(
-        default=None, repr=False, validation_alias=AliasChoices("password", "new_password")
+        default=None,
+        repr=False,
+        validation_alias=AliasChoices("password", "new_password"),
+        description="Another password; it ends every other session.",
     )
     current_password: Text | None = Field(
         default=None,
@@ -77,16 +80,19 @@ class ChangeMeBody(Body):
 
 
 class UserAnswer(Answer):
-    id: str
-    email: str
-    name: str | None
-    role: Role
-    is_active: bool
-    created_at: datetime
+    id: Id = Field(description="The user's id.")
+    email: str = Field(
+        description="The address to sign in with; the service account, that of API_KEYS, has the word `service`.",
+        examples=["ada@example.com"],
+    )
+    name: str | None = Field(description="What people call the user.")
+    role: Role = Field(description="Whether the user may do what administrators may.")
+    is_active: bool = Field(description="Whether the user may come in.")
+    created_at: datetime = Field(description="When the account was opened.")
 
 
 class TokenAnswer(Answer):
-    access_token: str = Field(repr=False)
-    refresh_token: str = Field(repr=False)
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of the scheme
+    access_token: str = Field(repr=False, description="For `Authorization: Bearer …`.")
+    refresh_token: str = Field(repr=False, description="Good for one new pair, at `POST /auth/refresh`.")
+    token_type: Literal["bearer"] = Field("bearer", description="The name of the scheme.")
     expires_in: int = Field(description="How many seconds the access token is good for.")

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from app.domain.chat import Page
 from app.domain.identity import Session
-from app.schemas.base import Answer
+from app.schemas.base import Answer, Id, NextCursor
 
 
 class SessionAnswer(Answer):
-    id: str
-    created_at: datetime
+    id: Id = Field(description="The session's id, to end it by.")
+    created_at: datetime = Field(description="When it was signed in.")
     last_used_at: datetime = Field(description="When it was last signed in or refreshed.")
     expires_at: datetime = Field(description="When it ends unless it is refreshed before.")
     user_agent: str | None = Field(description="What signed in, in its own words.")
@@ -33,8 +33,8 @@ class SessionAnswer(Answer):
 
 
 class SessionsAnswer(Answer):
-    items: list[SessionAnswer]
-    next_cursor: str | None
+    items: list[SessionAnswer] = Field(description="The sessions of this page.")
+    next_cursor: NextCursor
 
     @classmethod
     def of(cls, page: Page[Session], current_id: str | None) -> Self:

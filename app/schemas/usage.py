@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -36,18 +36,18 @@ Cost = Annotated[
 
 class AmountAnswer(Answer):
     requests: int = Field(description="Calls of a model's server.")
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    cache_write_tokens: int
-    reasoning_tokens: int
+    input_tokens: int = Field(description="All that the models have read.")
+    output_tokens: int = Field(description="All that they have written.")
+    cached_input_tokens: int = Field(description="Of `input_tokens` those that a vendor had kept from before.")
+    cache_write_tokens: int = Field(description="Of `input_tokens` those that a vendor has kept for later.")
+    reasoning_tokens: int = Field(description="Of `output_tokens` those of reasoning.")
     cost: Cost
     unpriced: int = Field(description="Requests whose price is not known; they are not in `cost`.")
     estimated: int = Field(description="Requests whose tokens were estimated, for their vendor did not report them.")
 
 
 class _DayAnswer(Answer):
-    day: date
+    day: date = Field(description="In UTC.")
     model: str = Field(description="`provider/id`")
 
 
@@ -58,20 +58,22 @@ class DailyUsageAnswer(AmountAnswer, _DayAnswer):
 
 
 class QuotaAnswer(Answer):
-    name: str
-    limit: int
-    remaining: int
+    name: Literal["ai_requests", "requests", "concurrent_answers"] = Field(
+        description="Requests of a model, requests of any kind, or answers that are written at once."
+    )
+    limit: int = Field(description="How many there may be.")
+    remaining: int = Field(description="How many are left.")
     resets_at: datetime | None = Field(description="Null where it is given back, not renewed.")
 
 
 class UsageReportAnswer(Answer):
     """Days are in UTC; both the first and the last are included."""
 
-    from_: date = Field(serialization_alias="from")
-    to: date
-    items: list[DailyUsageAnswer]
-    totals: AmountAnswer
-    quotas: list[QuotaAnswer]
+    from_: date = Field(serialization_alias="from", description="The first day.")
+    to: date = Field(description="The last day.")
+    items: list[DailyUsageAnswer] = Field(description="By day and model, the newest day first.")
+    totals: AmountAnswer = Field(description="All of it together.")
+    quotas: list[QuotaAnswer] = Field(description="What is left of each limit that is on.")
 
     @classmethod
     def of(cls, report: UsageReport) -> Self:

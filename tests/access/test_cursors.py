@@ -88,6 +88,16 @@ async def test_page_by_page_a_list_is_the_same_as_at_once(world: World) -> None:
         assert found[: len(whole["items"])] == _ids_of(whole), operation.name
 
 
+async def test_what_a_form_leaves_empty_is_absent_in_every_list(world: World) -> None:
+    wrong = Wrong()
+    for operation, ask, person in _lists(world, world.alice):
+        headers = dict(person.token.headers)
+        for left_empty in ({"limit": ""}, {"cursor": ""}, {"limit": "", "cursor": ""}):
+            answer = await ask.send(world.http, params=left_empty, headers=headers)
+            wrong.unless(answer.status_code == 200, answer, operation.name, left_empty)
+    wrong.check(at_least=3 * 7)
+
+
 def _lists(world: World, person: Person) -> list[tuple[Operation, Ask, Person]]:
     """Every list there is, of what `person` has; those for administrators as they see them."""
     return [

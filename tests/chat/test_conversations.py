@@ -116,10 +116,10 @@ async def test_a_limit_or_a_cursor_that_is_none_is_refused(database_kind: str, b
 
 
 async def _refuses_bad_pages(alice: User, path: str) -> None:
-    for limit in ("0", "-1", "501", "abc", "1.5", "", str(2**63)):
+    for limit in ("0", "-1", "501", "abc", "1.5", str(2**63)):
         _is_problem(await alice.http.get(path, params={"limit": limit}), 422, "validation_error")
-    first = await alice.http.get(path, params={"cursor": ""})
-    assert first.json() == (await alice.http.get(path)).json(), "an empty cursor is one that was left out"
+    first = await alice.http.get(path, params={"limit": "", "cursor": ""})
+    assert first.json() == (await alice.http.get(path)).json(), "what is empty was left out"
     for cursor in (
         "abc",
         "你好",
