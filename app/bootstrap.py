@@ -49,6 +49,7 @@ from app.services.usage import UsageService
 from app.services.users import UserService
 from app.stores.memory import MemoryWindows
 from app.stores.windows import Counters, FixedWindows
+from app.wire.archive import ArchiveLimits
 from app.wire.response import StreamLimits
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class House:
     tracing: Tracing
     watchdog: Watchdog
     stream_limits: StreamLimits
+    archive_limits: ArchiveLimits
     database: Database
     standing_database: Database
     passwords: Passwords
@@ -99,6 +101,10 @@ class House:
         await self.upkeep.open()
         self.watchdog.start()
 
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing new, and give answers and exports so long to end by themselves."""
+        await asyncio.gather(self.engine.drain(seconds), self.exports.drain(seconds))
+
     async def close(self) -> None:
         """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
         async with AsyncExitStack() as last_first:
@@ -112,7 +118,7 @@ class House:
             last_first.push_async_callback(self.catalogue.aclose)
             last_first.push_async_callback(self.upkeep.close)
             last_first.push_async_callback(self.mirrors.close)
-            last_first.push_async_callback(self.engine.drain, 0)
+            last_first.push_async_callback(self.drain, 0)
             last_first.callback(self.watchdog.stop)
 
 
@@ -158,6 +164,7 @@ def build(settings: Settings) -> House:
         tracing=tracing(settings, __version__),
         watchdog=Watchdog(settings.watchdog_seconds, on_lag=metrics.loop_lag.observe, on_stall=metrics.loop_stalls.inc),
         stream_limits=StreamLimits(ping=settings.ping_seconds, stuck=settings.reader_timeout),
+        archive_limits=ArchiveLimits(stuck=settings.reader_timeout, whole=settings.export_timeout),
         database=database,
         standing_database=standing,
         passwords=passwords,

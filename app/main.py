@@ -19,7 +19,8 @@ from app.core.config import Settings, StartRefused, read_settings
 from app.core.logging import configure_logging
 from app.core.tracing import Tracing
 from app.description import DescribedAPI, operation_id
-from app.middleware import is_quiet, middleware
+from app.exchange import is_quiet
+from app.middleware import middleware
 from app.routers import (
     ai,
     api_keys,
@@ -144,7 +145,7 @@ def _drain_on_signals(house: House) -> None:
 
         async def drain(number: int, frame: FrameType | None, patience: float) -> None:
             logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": patience})
-            await house.engine.drain(patience)
+            await house.drain(patience)
             if not drained.is_set():  # a second SIGINT would make the server skip its shutdown
                 drained.set()
                 hand_on(number, frame)

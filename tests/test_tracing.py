@@ -17,7 +17,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from sqlalchemy import text
 
 from app import __version__
+from app.core.config import Settings
 from app.core.spans import Spans
+from app.core.tracing import tracing
 from tests.accounts.behind import alter
 from tests.backend import Backend, Process
 from tests.chat.reading import posting
@@ -147,6 +149,13 @@ async def test_what_machines_ask_for_is_not_told(traced: Backend, collector: Col
     assert collector.asked == 0
 
 
+async def test_an_address_that_only_begins_like_theirs_is_told(traced: Backend, collector: Collector) -> None:
+    for path in ("/healthXYZ", "/health/x", "/readyness", "/metrics2", "/docs/assetsXYZ"):
+        assert (await ask(traced, "GET", path)).status_code == 404
+
+    assert len(await spans(traced, collector)) == 5
+
+
 async def test_nothing_that_anybody_wrote_leaves_in_a_span(
     traced: Backend, collector: Collector, upstream: Upstream, database_url: str
 ) -> None:
@@ -243,6 +252,56 @@ async def test_a_collector_in_trouble_keeps_nobody_waiting(
     ]
     assert [record.getMessage() for record in told] in ([], ["the collector takes no traces"])
     assert "canary" not in entries.text
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),
+    ],
+    ids="=".join,
+)
+async def test_what_cannot_be_used_is_refused_in_one_line(
+    tmp_path: Path, database_url: str, variable: tuple[str, str]
+) -> None:
+    name, value = variable
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", name: value}
+    process = Process(tmp_path, database_url, **environment)
+
+    await process.start(ready=False)
+
+    assert await process.exited() == 2
+    [line] = process.output.decode().splitlines()
+    assert name in line
+
+
+def test_another_protocol_is_no_matter_where_nothing_is_sent() -> None:
+    settings = Settings(_env_file=None, otel_exporter_otlp_protocol="grpc")
+    assert tracing(settings, __version__).provider is None
+
+
+async def test_batches_are_as_they_are_set(serve: Serve, collector: Collector) -> None:
+    backend = await serve(
+        otel_exporter_otlp_endpoint=collector.url,
+        otel_bsp_max_queue_size=20,
+        otel_bsp_max_export_batch_size=10,
+        otel_bsp_schedule_delay=60,
+    )
+    tracing = backend.house.tracing
+    assert isinstance(tracing, Spans)
+    collector.open.clear()
+    tracer = tracing.provider.get_tracer("tests")
+    for _ in range(500):
+        tracer.start_span("one").end()
+    collector.open.set()
+
+    assert 20 <= len(await spans(backend, collector)) <= 20 + 2 * 10
 
 
 async def test_what_waits_is_bounded(traced: Backend, collector: Collector) -> None:

@@ -1,12 +1,9 @@
 """The settings, read from the environment and `.env`, typed and in groups; importing this reads nothing."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
 
-from limits import parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -15,8 +12,18 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.core.ollama_host import parse_ollama_host
-from app.core.proxies import Network, parse_network
+from app.core.setting_types import (
+    BaseUrl,
+    Concurrency,
+    OllamaHost,
+    Origin,
+    OtlpHeaders,
+    Proxy,
+    RateLimit,
+    RedisUrl,
+    Seconds,
+    split,
+)
 
 # What examples and templates say in place of a secret.
 PLACEHOLDERS = ("change", "your-", "your_", "placeholder", "replace", "insecure", "insert")
@@ -30,86 +37,7 @@ LIMITS = (
     "max_concurrent_generations",
     "max_concurrent_generations_per_user",
 )
-_LONGEST_WINDOW = 366 * 24 * 3600
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _origin(value: str) -> str:
-    # A browser sends an origin without a slash, so one with it would never match.
-    if value != "*" and not re.fullmatch(r"https?://[^/?#\s]+/?", value):
-        raise ValueError("an origin looks like https://app.example.com")
-    return value.rstrip("/").lower()
-
-
-def _base_url(value: str) -> str:
-    try:
-        url = urlsplit(value)
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and not (url.query or url.fragment)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("a base URL looks like https://api.example.com/v1")
-    return value
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    try:
-        url = urlsplit(value.get_secret_value())
-        options = dict(parse_qsl(url.query, strict_parsing=True)) if url.query else {}
-        here = bool(url.path) if url.scheme == "unix" else bool(url.hostname) and url.port != 0
-        usable = url.scheme in ("redis", "rediss", "unix") and here and not url.fragment
-        numbers = [url.path.strip("/") if url.scheme != "unix" else "", options.pop("db", "")]
-        usable = usable and all(re.fullmatch("[0-9]{0,4}", each) for each in numbers)
-        usable = usable and options.pop("ssl_cert_reqs", "none") in ("none", "optional", "required")
-        usable = usable and not options.keys() - {"ssl_ca_certs", "ssl_check_hostname"}
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError(
-            "a Redis URL looks like redis://host:6379/0, rediss://:password@host:6379 or unix:///path/to/socket"
-        )
-    return value
-
-
-def _unlimited(value: object) -> object:
-    return None if value == "" else value
-
-
-def _headers(value: SecretStr | None) -> SecretStr | None:
-    parts = value.get_secret_value().split(",") if value else []
-    if not all(re.fullmatch(r"\s*[\w!#$%&'*+.^`|~-]+\s*=[^\x00-\x08\x0a-\x1f\x7f]*", each, re.ASCII) for each in parts):
-        raise ValueError("headers look like name=value,name=value; a comma in a value is %2C")
-    return value
-
-
-def _proxy(value: object) -> object:
-    return parse_network(value) if isinstance(value, str) else value
-
-
-def _rate_limit(value: str) -> str:
-    try:
-        limits = parse_many(value) if value.strip() else []
-    except ValueError:
-        raise ValueError(
-            "a limit looks like 30/minute, 10/15 minutes or 20/minute;100/hour; empty, it is off"
-        ) from None
-    if not all(limit.amount and limit.get_expiry() <= _LONGEST_WINDOW for limit in limits):
-        raise ValueError("a limit allows at least one, within a year at most; empty, it is off")
-    return value.strip()
-
-
-# pydantic-settings would read a list as JSON (NoDecode); ours are comma-separated.
-Origin = Annotated[str, AfterValidator(_origin)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-OllamaHost = Annotated[str, AfterValidator(parse_ollama_host)]
-Proxy = Annotated[Network, BeforeValidator(_proxy)]
-Seconds = Annotated[float, Field(gt=0)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-RateLimit = Annotated[str, AfterValidator(_rate_limit)]
-Concurrency = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_unlimited)]
+_OTLP = "http/protobuf"
 
 
 def _is_placeholder(secret: str) -> bool:
@@ -153,8 +81,8 @@ class ServerSettings(_Group):
     port: int = Field(8000, ge=0, le=65535)
     environment: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = []
-    trusted_proxies: Annotated[list[Proxy], NoDecode, BeforeValidator(_split)] = []
+    cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split)] = []
+    trusted_proxies: Annotated[list[Proxy], NoDecode, BeforeValidator(split)] = []
     """Whose headers tell who a client is: the addresses and networks of the proxies in front of this server."""
     drain_seconds: Seconds = 20.0
     """How long running answers may go on after SIGTERM; the platform's kill timeout less ten seconds."""
@@ -187,7 +115,7 @@ class IdentitySettings(_Group):
     registration_open: bool = True
     access_token_minutes: int = Field(30, ge=1, le=1440)
     refresh_token_days: int = Field(30, ge=1, le=365)
-    api_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] = []
+    api_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(split)] = []
     """Keys of machines, which act for one service account."""
 
 
@@ -237,6 +165,8 @@ class LimitSettings(_Group):
     """A user, elsewhere."""
     login_failures: RateLimit = "10/15 minutes"
     """An account, from whatever address."""
+    export_timeout: Seconds = 3600.0
+    """How long one export may be under way."""
 
 
 class TracingSettings(_Group):
@@ -246,14 +176,37 @@ class TracingSettings(_Group):
     """Of a collector that speaks OTLP over HTTP, without `/v1/traces`."""
     otel_exporter_otlp_traces_endpoint: BaseUrl | None = None
     """The same for traces alone, whole."""
-    otel_exporter_otlp_headers: Annotated[SecretStr | None, AfterValidator(_headers)] = None
+    otel_exporter_otlp_headers: OtlpHeaders = None
     """What the collector asks for, as `name=value,…`."""
+    otel_exporter_otlp_protocol: str = _OTLP
+    otel_exporter_otlp_traces_protocol: str | None = None
     otel_service_name: str = "ai-backend"
+    otel_bsp_max_queue_size: int = Field(2048, ge=1, le=1_000_000)
+    """How many spans may wait to be sent."""
+    otel_bsp_max_export_batch_size: int = Field(512, ge=1)
+    """How many are sent at once."""
+    otel_bsp_schedule_delay: int = Field(5000, ge=1, le=3_600_000)
+    """Milliseconds until those that wait are sent, however few they are."""
 
     @property
     def traces_endpoint(self) -> str | None:
         base = self.otel_exporter_otlp_endpoint
         return self.otel_exporter_otlp_traces_endpoint or (f"{base.rstrip('/')}/v1/traces" if base else None)
+
+    @model_validator(mode="after")
+    def _refuse_another_protocol(self) -> Self:
+        # Where nothing is sent, it may be set for other programs.
+        own = self.otel_exporter_otlp_traces_protocol
+        if self.traces_endpoint and (own or self.otel_exporter_otlp_protocol) != _OTLP:
+            name = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" if own else "OTEL_EXPORTER_OTLP_PROTOCOL"
+            raise ValueError(f"{name}: traces are sent by {_OTLP} alone, which collectors take on port 4318")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_a_batch_beyond_the_queue(self) -> Self:
+        if self.otel_bsp_max_export_batch_size > self.otel_bsp_max_queue_size:
+            raise ValueError("OTEL_BSP_MAX_EXPORT_BATCH_SIZE is more than OTEL_BSP_MAX_QUEUE_SIZE")
+        return self
 
 
 class Settings(

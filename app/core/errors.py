@@ -13,7 +13,7 @@
     ├── Conflict                clashes with what is there
     │   └── EmailTaken  LastAdmin  ConversationBusy  RefreshInProgress  IdempotencyInProgress  AlreadyMade  TooManyKeys
     ├── TooMany                 a limit; says when to come back
-    │   └── TooManyGenerations  AccountLocked
+    │   └── TooManyGenerations  AccountLocked  ExportRunning
     ├── Unavailable             a part is away; says when to come back
     │   └── DatabaseUnavailable  Draining  Overloaded
     └── AnswerFailed            a model's answer failed, and its client waited for the whole of it
@@ -207,6 +207,11 @@ class TooManyGenerations(TooMany):
 class AccountLocked(TooMany):
     code = "account_locked"
     default_detail = "Too many failed attempts for this address; wait before the next one."
+
+
+class ExportRunning(TooMany):
+    code = "export_running"
+    default_detail = "An export of your data is under way; let it end before the next one."
 
 
 class Unavailable(AppError):

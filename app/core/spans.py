@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Thread
 
 from opentelemetry.context import Context
@@ -28,19 +29,29 @@ _CHATTY = ("opentelemetry", "urllib3")
 _KEPT = frozenset(("http.request.method", "network.protocol.version", "url.scheme"))
 
 
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How many spans may wait, how many are sent at once (no more than may wait), and after how many milliseconds."""
+
+    queue: int
+    size: int
+    delay_ms: int
+
+
 class Spans:
     """A provider whose spans go to a collector at `endpoint`, by OTLP over HTTP; `headers` as `name=value,…`.
 
-    A thread sends them in batches from a queue of 2,048. What does not fit is dropped, and so is what the collector
-    does not take within ten seconds: nobody waits for it. The standard variables beside our settings are the SDK's
-    own: OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_*, OTEL_EXPORTER_OTLP_TIMEOUT.
+    A thread sends them in batches from a queue. What does not fit is dropped, and so is what the collector does not
+    take within ten seconds: nobody waits for it. The standard variables beside our settings are the SDK's own:
+    OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES, OTEL_EXPORTER_OTLP_TIMEOUT. Raises ValueError or RuntimeError where
+    one of these cannot be used.
     """
 
-    def __init__(self, endpoint: str, *, headers: str, service: str, version: str) -> None:
+    def __init__(self, endpoint: str, *, headers: str, service: str, version: str, batches: Batches) -> None:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._endpoint = endpoint
-        self._headers = parse_env_headers(headers, liberal=True)
+        self._exporter = OTLPSpanExporter(endpoint, headers=parse_env_headers(headers, liberal=True))
+        self._batches = batches
         resource = Resource.create({SERVICE_NAME: service, SERVICE_VERSION: version})
         self.provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self.provider.sampler = _Discreet(self.provider.sampler)
@@ -48,8 +59,15 @@ class Spans:
         self._trace_ids = _TraceIds()
 
     def open(self) -> None:
-        self._delivery = _Delivery(OTLPSpanExporter(self._endpoint, headers=self._headers))
-        self.provider.add_span_processor(BatchSpanProcessor(self._delivery))
+        self._delivery = _Delivery(self._exporter)
+        self.provider.add_span_processor(
+            BatchSpanProcessor(
+                self._delivery,
+                max_queue_size=self._batches.queue,
+                max_export_batch_size=self._batches.size,
+                schedule_delay_millis=self._batches.delay_ms,
+            )
+        )
         for handler in logging.getLogger().handlers:
             handler.addFilter(self._trace_ids)
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from opentelemetry.trace import TracerProvider
 
-from app.core.config import TracingSettings
+from app.core.config import StartRefused, TracingSettings
 
 
 class Tracing(Protocol):
@@ -35,16 +35,24 @@ class NoTracing:
 
 
 def tracing(settings: TracingSettings, version: str) -> Tracing:
-    """As the settings have it; nothing is sent before it is opened."""
+    """As the settings have it; nothing is sent before it is opened. Raises StartRefused."""
     endpoint = settings.traces_endpoint
     if endpoint is None:
         return NoTracing()
-    from app.core.spans import Spans  # noqa: PLC0415  # 8 MB and 80 ms that nobody else should pay
-
     headers = settings.otel_exporter_otlp_headers
-    return Spans(
-        endpoint,
-        headers=headers.get_secret_value() if headers else "",
-        service=settings.otel_service_name,
-        version=version,
-    )
+    try:
+        from app.core.spans import Batches, Spans  # noqa: PLC0415  # 8 MB and 80 ms that nobody else should pay
+
+        return Spans(
+            endpoint,
+            headers=headers.get_secret_value() if headers else "",
+            service=settings.otel_service_name,
+            version=version,
+            batches=Batches(
+                queue=settings.otel_bsp_max_queue_size,
+                size=settings.otel_bsp_max_export_batch_size,
+                delay_ms=settings.otel_bsp_schedule_delay,
+            ),
+        )
+    except (ValueError, RuntimeError) as error:  # of a variable that is the SDK's own; some it reads when imported
+        raise StartRefused(f"OTEL_…: {error}") from error

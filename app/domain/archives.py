@@ -1,7 +1,8 @@
 """Archives: named files, made piece by piece."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,16 @@ class Piece:
 
     name: str
     spell: Callable[[], bytes]
+
+
+class Archive(Protocol):
+    """What an archive is made of, for whoever sends it."""
+
+    on_break: Callable[[], None]
+    """Called when it is not to be finished; it must not raise."""
+
+    def pieces(self) -> AsyncGenerator[Piece, None]: ...
+
+    def release(self) -> None:
+        """All is over, however it ended."""
+        ...

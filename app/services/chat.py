@@ -99,7 +99,6 @@ class ChatService:
             card = await self._catalogue.resolve(turn.model or kept)
             if not principal.grants.model(card.name):
                 raise InsufficientScope(f"This API key may not use {card.name}; name a model that it may.")
-            await self._limits.spend(Limited.AI, principal.limit_key)
             try:
                 return await self._begin(principal, turn, key, card)
             except (KeyRace, ConversationBusy) as error:
@@ -128,6 +127,7 @@ class ChatService:
         provider = self._catalogue.provider(card)
         slot = self._engine.admit(user_id)
         try:
+            await self._limits.spend(Limited.AI, principal.limit_key)
             async with self._database.transaction(durable=False) as tx:
                 post = await acknowledge(
                     tx, user_id, turn, card, key, owner_id=self._engine.instance_id, ticket=principal.ticket

@@ -104,6 +104,16 @@ async def test_a_resume_counts_with_everything_else(serve: Serve, upstream: Upst
     assert [standing(answer) for answer in answers] == [(2, 1), (2, 0), (2, 0)]
 
 
+async def test_what_is_refused_before_a_model_is_called_is_counted_apart(serve: Serve, upstream: Upstream) -> None:
+    alice = await (await serve(**AI, rate_limit_default="3/minute")).user()
+
+    answers = [await alice.http.post("/ai/chat", json={"message": ""}) for _ in range(4)]
+
+    assert statuses(answers) == [422, 422, 422, 429]
+    assert statuses(await look(alice, 4)) == [200, 200, 200, 429]
+    assert not upstream.calls
+
+
 async def test_of_retries_that_come_together_one_is_counted(serve: Serve, upstream: Upstream) -> None:
     alice = await (await serve(**AI)).user()
 
