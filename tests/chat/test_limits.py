@@ -149,8 +149,10 @@ async def test_a_place_is_free_again_when_an_answer_was_stopped(serve: Serve, up
     alice = await backend.user()
     for scenario in (HELD, Silence()):
         upstream.script([scenario, Answer(WORDS)])
+        called = len(upstream.calls)
         async with posting(alice, "Count") as reader:
             generation_id = (await reader.event()).json["generation_id"]
+            await upstream.requested(called + 1)
             assert (await alice.http.post(f"/ai/generations/{generation_id}/stop")).status_code == 202
             await reader.rest()
         await _can_post(alice)
@@ -164,6 +166,7 @@ async def test_a_place_is_free_again_when_a_deleted_conversation_took_the_answer
     upstream.script([HELD, Answer(WORDS)])
     async with posting(alice, "Count") as reader:
         conversation_id = (await reader.event()).json["conversation_id"]
+        await upstream.requested()  # else the next call would be the one that is held
         assert (await alice.http.delete(f"/conversations/{conversation_id}")).status_code == 204
     await _can_post(alice)
 
