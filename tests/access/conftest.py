@@ -9,7 +9,7 @@ import pytest
 from app.core.config import Settings
 from tests.access.people import PASSWORD
 from tests.access.world import SECRET_KEY, SERVICE_KEY, VENDOR_KEY, World, populated
-from tests.backend import UNLIMITED, Backend
+from tests.backend import PLAIN, UNLIMITED, Backend
 from tests.conftest import fresh_database
 from tests.upstream import Upstream
 
@@ -42,6 +42,6 @@ async def world(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         }
         async with (
             Backend(Settings(_env_file=None, **values)) as backend,
-            httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False) as http,
+            httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN) as http,
         ):
             yield await populated(http, database_url, ADMIN)

@@ -15,7 +15,7 @@ from app.domain.audit import Action, Actor
 from app.models.audit import audit_events
 from app.models.identity import users
 from tests.accounts.behind import alter, rows
-from tests.backend import Backend
+from tests.backend import PLAIN, Backend
 from tests.conftest import Serve
 
 ADMIN, ADMIN_PASSWORD = "admin@example.com", "canary-admin-password"
@@ -90,7 +90,7 @@ class Done:
 
 
 async def _stage(backend: Backend) -> AsyncIterator[Stage]:
-    async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN) as http:
         stage = Stage(http, Person("", ADMIN, "", ""))
         stage.admin = await stage.signed_in(ADMIN, ADMIN_PASSWORD)
         yield stage

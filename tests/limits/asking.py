@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import httpx
 
-from tests.backend import Backend
+from tests.backend import PLAIN, Backend
 
 LOGIN = {"username": "nobody@example.com", "password": "wrong password"}
 WEAK = {"email": "nobody@example.com", "password": "short"}
@@ -35,7 +35,7 @@ def assert_limited(answer: httpx.Response, *, limit: int) -> None:
 
 def anybody(backend: Backend) -> httpx.AsyncClient:
     """Without credentials."""
-    return httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False)
+    return httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN)
 
 
 async def try_registering(http: httpx.AsyncClient, times: int, headers: Mapping[str, str] | None = None) -> list[int]:
