@@ -87,6 +87,9 @@ class Wire:
                 await reply(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, EndOfReply):
             pass
+        except RuntimeError:  # uvloop's word for a connection that the client has closed
+            if not writer.transport.is_closing():
+                raise
         finally:
             self._writers.discard(writer)
             self.left += 1
