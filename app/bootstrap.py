@@ -69,7 +69,7 @@ class House:
     database: Database
     standing_database: Database
     passwords: Passwords
-    """Of those who would sign in or register."""
+    """The pool for all hashes: of sign-ins, registrations and changes."""
     tokens: Tokens
     catalogue: Catalogue
     prices: Prices

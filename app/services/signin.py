@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import uuid_utils
-
 from app.core.errors import BadCredentials, RefreshInProgress, Unauthenticated
 from app.core.serving import served
 from app.core.tokens import RefreshClaims, Tokens
 from app.database import Database
 from app.domain.audit import Action
 from app.domain.identity import Principal
+from app.repositories.base import new_id
 from app.services.audit import record
 from app.services.password_check import PasswordCheck, Proven
 
@@ -57,7 +56,7 @@ class SignIn:
         the session is revoked, and Unauthenticated raised.
         """
         claims = self._tokens.read_refresh(token)
-        fresh = _new_id()
+        fresh = new_id()
         if await self._rotate(claims, fresh):
             return self._pair(claims.user_id, claims.session_id, fresh)
         await self._judge_reuse(claims)
@@ -75,7 +74,7 @@ class SignIn:
 
         Who changes that, and ends all sessions with it, waits for this transaction, and so ends this one, too.
         """
-        refresh_id = _new_id()
+        refresh_id = new_id()
         async with self._database.transaction() as tx:
             current = await tx.users.hold_with_password(proven.user.email)
             if current is None or current[1] != proven.password_hash or not current[0].is_active:
@@ -124,7 +123,3 @@ class SignIn:
 
     def _expiry(self) -> datetime:
         return datetime.now(UTC) + self._tokens.refresh_ttl
-
-
-def _new_id() -> str:
-    return str(uuid_utils.uuid7())

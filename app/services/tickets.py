@@ -26,7 +26,7 @@ class Tickets:
     """A ticket stands for the credential that asked for it, with the same rights, and falls with it.
 
     It opens one generation, within 30 s, and is good for that one alone as long as its log is kept; so what an address
-    leaks into histories and the logs of proxies is worth nothing.
+    leaks into histories and the logs of proxies opens nothing new, and reads that one answer at the most.
     """
 
     def __init__(self, database: Database) -> None:
