@@ -11,6 +11,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
+# Each file of tests is one worker's, as all that its tests share then is. Not with arguments: a few tests are there sooner
+# without workers, and `-s` and `--pdb` work. And not with TEST_REDIS_URL, which workers would empty under each other.
+ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # A stamp says which lock is installed. The test lock holds all of the other, so it satisfies both.
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
@@ -24,8 +28,8 @@ run: $(RUN_STAMP) ## Migrate the database and start the service; Ctrl-C lets run
 	@$(BIN)/python -m app.cli migrate
 	@exec $(BIN)/python -m app.main
 
-test: $(TEST_STAMP) ## Run the tests; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
-	@$(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips) $(ARGS)
+test: $(TEST_STAMP) ## Run the tests on all cores; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
+	@$(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips) $(if $(ARGS)$(TEST_REDIS_URL),,$(ON_ALL_CORES)) $(ARGS)
 
 fuzz: $(TEST_STAMP) ## Send generated requests to the whole API; FUZZ_EXAMPLES=200 for each route, FUZZ_SEED=7 for a run again
 	@export FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-100}" FUZZ_SEED="$${FUZZ_SEED:-$$(date +%s)}" \
@@ -55,7 +59,7 @@ format: $(TEST_STAMP) ## Fix what can be fixed by machine, then format
 
 lock: ## Write both locks from pyproject.toml, with uv; `make lock ARGS=--upgrade` takes newer versions
 	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pip install uv, or UV=/path/to/uv' >&2; exit 1; }
-	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra mysql --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra test --constraint requirements.lock --output-file tests/requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and all caches; data stays

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -49,6 +50,7 @@ class Shipped:
         return revision is not None and revision not in self.known
 
 
+@cache
 def shipped() -> Shipped:
     scripts = ScriptDirectory.from_config(_config(None))
     return Shipped(scripts.get_current_head(), frozenset(each.revision for each in scripts.walk_revisions()))

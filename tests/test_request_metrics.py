@@ -70,7 +70,7 @@ async def test_a_request_counts_under_the_template_of_its_route_whatever_became_
 
 
 async def test_what_a_user_does_is_counted_exactly(backend: Backend) -> None:
-    alice = await backend.user()
+    alice = await backend.signed_up()
     for _ in range(3):
         assert (await alice.http.get("/users/me")).status_code == 200
     assert (await alice.http.get(f"/conversations/{CANARY}")).status_code == 404

@@ -174,7 +174,7 @@ async def test_nothing_that_anybody_wrote_leaves_in_a_span(
         "traceparent": f"00-{TRACE}-{PARENT}-01",
         "b3": f"{TRACE}-{PARENT}-1-canary",
     }
-    alice = await traced.user("canary-alice")
+    alice = await traced.signed_up("canary-alice")
     await alice.chat("canary prompt", headers=canary)
     ticket = (await alice.http.post("/auth/ticket")).json()["ticket"]
     streamed = await ask(

@@ -50,8 +50,10 @@ class Passwords:
         self._room = workers + waiting
         self._inside = 0
         self._places = threading.BoundedSemaphore(self._room)
-        # What the password of an unknown user is compared with, so that the time of an answer does not tell.
-        self._nobody: str = self._context.hash(secrets.token_urlsafe())
+        # What the password of an unknown user is compared with, so that the time of an answer does not tell: a hash as
+        # it is made today, but of nothing.
+        argon2 = self._context.handler("argon2")
+        self._nobody: str = argon2(use_defaults=True, checksum=secrets.token_bytes(argon2.checksum_size)).to_string()
 
     @contextmanager
     def entrance(self) -> Iterator[None]:

@@ -85,7 +85,7 @@ class Accounts:
             if await self._database.now.users.with_password(email):
                 raise EmailTaken
             hashed = await place.hash(password)
-        return await self._open(email=email, hashed=hashed, name=name, role=Role.USER, actor=Actor.NOBODY)
+        return await self.open(email=email, hashed=hashed, name=name, role=Role.USER, actor=Actor.NOBODY)
 
     async def change(self, principal: Principal, change: ProfileChange) -> User:
         """The user as changed. Raises Forbidden for a wrong current password, AccountLocked after too many of them,
@@ -138,7 +138,7 @@ class Accounts:
         password = given or secrets.token_urlsafe(15)
         try:
             hashed = await self._passwords.hash(password)
-            await self._open(email=email, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
+            await self.open(email=email, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
         except EmailTaken:
             logger.warning("no first admin was made: its address belongs to a user already")
             return None
@@ -161,9 +161,10 @@ class Accounts:
                 return after
         self._rules.check(password, email=known)
         hashed = await self._passwords.hash(password)
-        return await self._open(email=known, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
+        return await self.open(email=known, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
 
-    async def _open(self, *, email: str, hashed: str, name: str | None, role: Role, actor: Actor) -> User:
+    async def open(self, *, email: str, hashed: str, name: str | None, role: Role, actor: Actor) -> User:
+        """A new account whose password has this hash; nothing is judged any more. Raises EmailTaken."""
         async with self._database.transaction() as tx:
             user = await tx.users.add(email=email, name=name, role=role, password_hash=hashed)
             record(tx, Action.REGISTERED, actor=actor, target_id=user.id, role=role.value)

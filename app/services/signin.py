@@ -45,7 +45,7 @@ class SignIn:
             proven = await self._check.sign_in(email, password)
             if proven is None:
                 break
-            if pair := await self._begin(proven, user_agent and user_agent.replace("\x00", "")[:LONGEST_USER_AGENT]):
+            if pair := await self.begin(proven, user_agent and user_agent.replace("\x00", "")[:LONGEST_USER_AGENT]):
                 return pair
         raise BadCredentials
 
@@ -69,8 +69,9 @@ class SignIn:
                 await tx.sessions.revoke(principal.session_id)
                 record(tx, Action.SIGNED_OUT, by=principal)
 
-    async def _begin(self, proven: Proven, user_agent: str | None) -> TokenPair | None:
-        """A session; None when meanwhile the account was closed or its password is stored as another hash.
+    async def begin(self, proven: Proven, user_agent: str | None) -> TokenPair | None:
+        """A session for whoever has proven his password; None when meanwhile the account was closed or the password is
+        stored as another hash.
 
         Who changes that, and ends all sessions with it, waits for this transaction, and so ends this one, too.
         """

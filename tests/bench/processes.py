@@ -3,7 +3,6 @@
 import asyncio
 import os
 import resource
-import socket
 import sys
 import tempfile
 import time
@@ -11,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
+
+from tests.ports import free_port
 
 _ROOT = Path(__file__).parent.parent.parent
 _PAGE = resource.getpagesize()
@@ -32,8 +33,7 @@ class Served:
     def __init__(
         self, module: str, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         named = str(self.port)
         self._command = [sys.executable, "-m", module, *(each.replace("{port}", named) for each in arguments)]
         self._environment = {name: each.replace("{port}", named) for name, each in (environment or {}).items()}

@@ -1,7 +1,6 @@
 """Chat with an Ollama: one that is configured, and one that is found."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,9 +16,7 @@ ALONE: dict[str, Any] = {"openai_api_key": None, "openai_base_url": None, "defau
 @pytest.fixture
 async def ollama() -> AsyncIterator[Upstream]:
     """A server that has not been started yet."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = Upstream(port=port, models=("echo", "reasoning", "nomic-embed-text"))
+    server = Upstream(models=("echo", "reasoning", "nomic-embed-text"))
     yield server
     await server.stop()
 

@@ -78,7 +78,6 @@ def test_each_kind_of_token_is_only_that() -> None:
         claims(jti=7),
         claims(role="admin"),
     ],
-    ids=str,
 )
 def test_a_token_with_any_claim_amiss_is_refused(payload: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):

@@ -19,7 +19,7 @@ CHAT, FILES, RAG, ADMIN = Scope.CHAT, Scope.FILES, Scope.RAG, Scope.ADMIN
         (["models:gpt-*"], {CHAT}),
         (["files", "models:gpt-*"], {CHAT, FILES}),
     ],
-    ids=str,
+    ids=lambda each: ",".join(sorted(each or ("none",))),
 )
 def test_a_key_is_good_for_what_its_scopes_name(named: list[str] | None, scopes: set[Scope]) -> None:
     assert Grants.of_key(named).scopes == scopes

@@ -27,7 +27,7 @@ async def test_sign_in_and_registration_share_twenty_a_minute(serve: Serve) -> N
 
 async def test_the_right_password_does_not_help_past_the_limit(serve: Serve) -> None:
     backend = await serve(rate_limit_auth="3/minute")
-    alice = await backend.user()
+    alice = await backend.signed_up()
     async with anybody(backend) as http:
         right = {"username": alice.email, "password": PASSWORD}
         answers = [await http.post("/auth/login", data=right) for _ in range(2)]

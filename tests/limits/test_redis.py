@@ -46,7 +46,7 @@ async def test_without_redis_limits_are_local_and_nothing_is_missing(serve: Serv
     assert await ready(await serve()) == (200, "ready", {"limits": "local"})
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
 async def test_two_instances_share_the_count(database_kind: str, serve: Serve, redis_url: str) -> None:
     settings = {"redis_url": redis_url, **PATIENT, "rate_limit_default": "5/minute", "secret_key": "5f" * 20}
     one, other = await serve(**settings), await serve(**settings)

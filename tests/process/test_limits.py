@@ -24,7 +24,7 @@ async def test_twenty_attempts_to_sign_in_are_given(launch: Launch) -> None:
     assert_limited(answers[20], limit=20)
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
 async def test_two_servers_on_one_redis_count_together(
     database_kind: str, launch: Launch, redis_server: RedisServer
 ) -> None:

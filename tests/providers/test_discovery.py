@@ -1,7 +1,6 @@
 """A server that nobody configured is there while it answers, and looking for it costs nobody much."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,17 +14,12 @@ from app.providers.discovery import Discovered
 from app.providers.offline import OfflineProvider
 from app.providers.ollama.adapter import OllamaProvider
 from app.providers.openai.adapter import OpenAIProvider
+from tests.ports import free_port
 from tests.providers.clock import Clock
 from tests.providers.loopback import Loopback, page
 from tests.upstream import Page, Refuse, Silence, Upstream
 
 OFFLINE = "offline/responder"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.fixture

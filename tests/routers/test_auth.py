@@ -273,8 +273,9 @@ async def test_a_wrong_password_and_an_unknown_address_are_answered_alike(
         assert answer.headers["www-authenticate"] == "Bearer"
         return answer.status_code, answer.json() | {"request_id": None}, took
 
-    known = [await try_(person.email) for _ in range(10)]
-    unknown = [await try_("nobody@example.com") for _ in range(10)]
+    # In turns, so that whatever else the machine does falls on both.
+    tries = [(await try_(person.email), await try_("nobody@example.com")) for _ in range(10)]
+    known, unknown = zip(*tries, strict=True)
     assert known[0][:2] == unknown[0][:2]
     assert (known[0][0], known[0][1]["code"]) == (401, "bad_credentials")
     ratio = statistics.median(one[2] for one in known) / statistics.median(one[2] for one in unknown)

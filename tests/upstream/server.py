@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, cycle, repeat
 from typing import Self
 
+from tests.ports import free_port
 from tests.upstream import connection, named
 from tests.upstream.dialects import Dialect, Telling
 from tests.upstream.dialects.anthropic import Anthropic
@@ -29,7 +30,7 @@ class Upstream:
 
     def __init__(self, *, port: int = 0, models: Sequence[str] | Played = ("echo", "count-200-20ms")) -> None:
         self.models = models
-        self._port = port
+        self._port = port or free_port()
         self._dialects: tuple[Dialect, ...] = (OpenAI(), Anthropic(), Ollama())
         self._journal = Journal()
         self._scripts: dict[str | None, Iterator[Scenario]] = {}
