@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import tempfile
 import time
 import tomllib
@@ -24,6 +23,7 @@ from tests.backend import Client
 from tests.deployment.dockerfile import read
 from tests.deployment.dockerignore import DockerIgnore
 from tests.deployment.image import Image
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 STAGES = read((ROOT / "Dockerfile").read_text(encoding="utf-8"))
@@ -224,8 +224,7 @@ class Container(Client):
 
     def __init__(self, image: Image, **environment: str) -> None:
         super().__init__()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._image = image
         self._environment = {"SECRET_KEY": SECRET_KEY, "PORT": str(port), **environment}

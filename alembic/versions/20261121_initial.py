@@ -192,7 +192,7 @@ def upgrade() -> None:
     op.create_table(
         "instances",
         sa.Column("id", base.Id, nullable=False),
-        sa.Column("expires_at", sa.Float(precision=53), nullable=False),
+        sa.Column("expires_at", base.Seconds, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instances")),
     )
 

@@ -1,4 +1,4 @@
-"""PostgreSQL and other servers: a pool of connections of an async driver."""
+"""PostgreSQL, MariaDB and MySQL: a pool of connections of an async driver."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -53,12 +53,6 @@ class ServerStore:
 
 
 def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
-    connect_args: dict[str, object] = {}
-    if url.drivername == "postgresql+asyncpg":
-        connect_args = {
-            "timeout": settings.database_pool_timeout,
-            "command_timeout": settings.database_statement_timeout,
-        }
     return create_async_engine(
         url,
         pool_size=settings.database_pool_size,
@@ -67,5 +61,16 @@ def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
         pool_pre_ping=True,
         pool_use_lifo=True,
         hide_parameters=True,  # a statement's parameters are what users wrote; errors are logged
-        connect_args=connect_args,
+        connect_args=connect_args(url, settings.database_pool_timeout, settings.database_statement_timeout),
     )
+
+
+def connect_args(url: URL, connect_timeout: float, statement_timeout: float | None) -> dict[str, object]:
+    """How each driver is told how many seconds it may take."""
+    if url.drivername == "postgresql+asyncpg":
+        return {"timeout": connect_timeout, "command_timeout": statement_timeout}
+    if url.get_driver_name() == "asyncmy":
+        from app.database.mariadb import connector  # noqa: PLC0415  # its driver is an extra
+
+        return {"async_creator_fn": connector(connect_timeout, statement_timeout)}
+    return {}

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import BigInteger, DateTime, Dialect, LargeBinary, MetaData, String, Text, TypeDecorator
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import Float
 
@@ -21,15 +22,29 @@ metadata = MetaData(
     }
 )
 
-# Ids, hashes and addresses are compared byte for byte: MariaDB's default collations fold case and accents.
-Id = String(36).with_variant(mysql.VARCHAR(36, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+Id = String(36)
 # SHA-256 in hexadecimal.
-Hash = String(64).with_variant(mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+Hash = String(64)
 Word = String(32)
-Exact = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+Exact = String(255)
 # MariaDB's TEXT and BLOB end at 64 KB.
-LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 LongBytes = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+# By the database's clock, since 1970.
+Seconds = Float(53).with_variant(mysql.DOUBLE(asdecimal=False), "mysql", "mariadb")
+
+
+@compiles(CreateTable, "mysql")
+@compiles(CreateTable, "mariadb")
+def _mariadb_table(element: CreateTable, compiler: DDLCompiler, **kw: Any) -> str:
+    """Text is compared character for character, as in the other databases.
+
+    A server's defaults may be an encoding without Chinese, and fold case, accents and trailing spaces; the two spell
+    differently what does not.
+    """
+    exact = "utf8mb4_nopad_bin" if compiler.dialect.is_mariadb else "utf8mb4_0900_bin"  # type: ignore[attr-defined]  # of MySQL's dialects
+    created = str(compiler.visit_create_table(element, **kw)).rstrip()  # type: ignore[no-untyped-call]  # SQLAlchemy's
+    return f"{created} ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={exact}\n"
 
 
 class UtcDateTime(TypeDecorator[datetime]):

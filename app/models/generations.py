@@ -1,8 +1,8 @@
 """Runs of a model: their state, their event logs, the leases of the instances that run them, idempotency records."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
 
-from app.models.base import Exact, Id, LongBytes, UtcDateTime, Word, metadata
+from app.models.base import Exact, Id, LongBytes, Seconds, UtcDateTime, Word, metadata
 
 generations = Table(
     "generations",
@@ -54,7 +54,7 @@ instances = Table(
     "instances",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("expires_at", Float(53), nullable=False),
+    Column("expires_at", Seconds, nullable=False),
 )
 
 idempotency_records = Table(

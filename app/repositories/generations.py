@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, bindparam, delete, func, insert, or_, select,
 from app.core.errors import ConversationBusy
 from app.domain.chat import Generation, Status
 from app.domain.failures import FailureCode
+from app.models.chat import conversations
 from app.models.generations import generation_checkpoints, generation_logs, generations, instances
 from app.models.identity import users
 from app.repositories.base import Repository, now
@@ -19,7 +20,12 @@ _ONE = generations.c.id == bindparam("generation")
 _STREAMING = generations.c.status == Status.STREAMING.value
 _OF_RUN = generation_checkpoints.c.generation_id == bindparam("generation")
 _ADD = insert(generations)
-_GET = select(generations).where(_ONE)
+# A conversation that was deleted is nobody's while it is cleared.
+_GET = (
+    select(generations)
+    .join(conversations, conversations.c.id == generations.c.conversation_id)
+    .where(_ONE, conversations.c.user_id.is_not(None))
+)
 _LIVE_IN = select(generations.c.id).where(generations.c.live_conversation_id == bindparam("conversation"))
 _LIVE_OF = select(generations.c.id).where(generations.c.user_id == bindparam("user"), _STREAMING)
 _RUNS = _STREAMING & (generations.c.fence == bindparam("held_fence"))
@@ -30,13 +36,14 @@ _HELD = _ONE & (generations.c.owner_id == bindparam("owner"))
 _END = update(generations).where(_HELD, _RUNS)
 _END_AGAIN = update(generations).where(_HELD, _RUNS | _ENDED_BY_US)
 _REQUEST_STOP = update(generations).where(_ONE, _STREAMING)
+# Not joined, for MariaDB would lock the users, too: a tick must not wait for whoever changes one, nor the other way
+# about.
+_USER_IS_ACTIVE = select(users.c.is_active).where(users.c.id == generations.c.user_id).scalar_subquery()
 _OWNED = (
-    select(generations.c.id, or_(generations.c.stop_requested, users.c.is_active.is_(False)).label("to_stop"))
-    .join(users, users.c.id == generations.c.user_id)
+    select(generations.c.id, or_(generations.c.stop_requested, _USER_IS_ACTIVE.is_(False)).label("to_stop"))
     .where(generations.c.id.in_(bindparam("runs", expanding=True)), generations.c.owner_id == bindparam("owner"))
     .where(_STREAMING)
-    # Not of users: a tick must not wait for whoever changes one, nor the other way about.
-    .with_for_update(read=True, of=generations)
+    .with_for_update(read=True)
 )
 _ADD_CHECKPOINTS = insert(generation_checkpoints)
 _DROP_CHECKPOINTS = delete(generation_checkpoints).where(_OF_RUN)

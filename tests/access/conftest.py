@@ -16,7 +16,7 @@ from tests.upstream import Upstream
 ADMIN = "admin@example.com"
 
 
-@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="package", params=["sqlite", "postgresql", "mariadb"])
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with fresh_database(request, request.param, tmp_path_factory.mktemp("database")) as url:
         yield url

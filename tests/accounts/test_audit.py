@@ -286,6 +286,7 @@ _FULL = {
         "CREATE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'full'; END $$",
         "CREATE TRIGGER full_up BEFORE INSERT ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION full_up()",
     ],
+    "mariadb": ["CREATE TRIGGER full_up BEFORE INSERT ON audit_events FOR EACH ROW SIGNAL SQLSTATE '45000'"],
 }
 
 

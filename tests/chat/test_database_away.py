@@ -8,42 +8,54 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import httpx
 import pytest
+from sqlalchemy import func, select
 
 from app import migrations
 from app.database import database_url as parse_url
+from app.models.generations import generation_checkpoints
+from tests import mariadb_server
+from tests.accounts.behind import rows
 from tests.backend import Backend, User
 from tests.chat.ledger import booked
 from tests.conftest import Serve
 from tests.follower import Follower
+from tests.mariadb_server import MariaDBServer
 from tests.postgresql import PostgreSQL
 from tests.upstream import Answer, Upstream
 
+_LATEST = select(func.max(generation_checkpoints.c.first_seq).label("seq"))
 FINE = Answer(("Fine.",), usage=(5, 1))
 
 
-@pytest.fixture(scope="session")
-def own_postgresql() -> Iterator[PostgreSQL]:
+Server = PostgreSQL | MariaDBServer
+
+
+@pytest.fixture(scope="session", params=["postgresql", "mariadb"])
+def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    if request.param == "mariadb":
+        with mariadb_server.throwaway() as server:
+            yield server
+        return
     # Not among pytest's folders: for root PostgreSQL runs as another user, whom each new pytest locks out of them.
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        server = PostgreSQL(Path(folder))
-        yield server
-        server.close()
+        postgres = PostgreSQL(Path(folder))
+        yield postgres
+        postgres.close()
 
 
 @pytest.fixture
-async def postgres(own_postgresql: PostgreSQL) -> AsyncIterator[PostgreSQL]:
-    yield own_postgresql
-    own_postgresql.thaw()
-    await own_postgresql.start()
+async def server(own_server: Server) -> AsyncIterator[Server]:
+    yield own_server
+    own_server.thaw()
+    await own_server.start()
 
 
 @pytest.fixture
-async def database_url(postgres: PostgreSQL) -> str:
+async def database_url(server: Server) -> str:
     """What the app is served on here, unless a test says otherwise."""
-    return await postgres.database()
+    return await server.database()
 
 
 async def refused(user: User, path: str, *, within: float) -> None:
@@ -72,13 +84,13 @@ async def recovered(user: User, *, within: float) -> None:
 
 
 async def test_away_before_a_post_it_is_refused_at_once_and_costs_nothing(
-    postgres: PostgreSQL, backend: Backend, upstream: Upstream
+    server: Server, backend: Backend, upstream: Upstream
 ) -> None:
     upstream.script(FINE)
     alice = await backend.user()
     assert (await alice.chat("Hello")).text == "Fine."
 
-    await postgres.kill()
+    await server.kill()
 
     for path in ("/ai/chat/stream", "/ai/chat", "/ai/chat/stream"):
         await refused(alice, path, within=3)
@@ -86,7 +98,7 @@ async def test_away_before_a_post_it_is_refused_at_once_and_costs_nothing(
     assert (state.status_code, state.json()["parts"]["database"]) == (503, "away")
     assert len(upstream.calls) == 1
 
-    returning = asyncio.create_task(postgres.start())
+    returning = asyncio.create_task(server.start())
     await recovered(alice, within=8)
     await returning
     assert (await ready(backend)).status_code == 200
@@ -94,7 +106,7 @@ async def test_away_before_a_post_it_is_refused_at_once_and_costs_nothing(
 
 
 async def test_away_in_mid_stream_the_answer_goes_on_and_is_stored_when_it_returns(
-    postgres: PostgreSQL, backend: Backend, upstream: Upstream, database_url: str
+    server: Server, backend: Backend, upstream: Upstream, database_url: str
 ) -> None:
     upstream.script([Answer(("One ", "two ", "three ", "four"), hold=True, usage=(7, 4)), FINE])
     alice = await backend.user()
@@ -102,7 +114,7 @@ async def test_away_in_mid_stream_the_answer_goes_on_and_is_stored_when_it_retur
         await upstream.release(2)
         await follower.until(lambda stream: stream.text == "One two ")
 
-        await postgres.kill()
+        await server.kill()
 
         await upstream.release()
         await follower.until(lambda stream: stream.text == "One two three ", within=1)
@@ -111,7 +123,7 @@ async def test_away_in_mid_stream_the_answer_goes_on_and_is_stored_when_it_retur
         await asyncio.sleep(1.5)
         assert not follower.over, "an ending is saved before it is said"
 
-        await postgres.start()
+        await server.start()
 
         told = await follower.ended(within=5)
     assert told.done["status"] == "complete"
@@ -125,8 +137,31 @@ async def test_away_in_mid_stream_the_answer_goes_on_and_is_stored_when_it_retur
     assert (await alice.chat("Go on", conversation_id=start["conversation_id"])).text == "Fine."
 
 
+async def test_away_while_a_title_is_asked_for_it_is_stored_and_booked_when_it_returns(
+    server: Server, serve: Serve, upstream: Upstream, database_url: str
+) -> None:
+    upstream.script(FINE)
+    upstream.script(Answer(("A greeting",), usage=(20, 3), hold=True), model="namer")
+    alice = await (await serve(title_model="openai/namer")).user()
+    start = (await alice.chat("Hello")).start
+    await upstream.wait_for(lambda: len(upstream.calls) == 2)
+
+    await server.kill()
+    await upstream.finish()
+    await asyncio.sleep(1)
+    await server.start()
+
+    conversation, title = f"/conversations/{start['conversation_id']}", ""
+    async with asyncio.timeout(10):
+        while title != "A greeting":
+            answer = await alice.http.get(conversation)
+            title = answer.json()["title"] if answer.status_code == 200 else ""
+            await asyncio.sleep(0.1)
+    assert (await alice.http.get("/users/me/usage")).json()["totals"]["input_tokens"] == 5 + 20
+
+
 async def test_frozen_posts_fail_in_time_streams_go_on_and_no_connection_is_lost(
-    postgres: PostgreSQL, backend: Backend, upstream: Upstream, database_url: str
+    server: Server, backend: Backend, upstream: Upstream, database_url: str
 ) -> None:
     upstream.script(FINE)
     upstream.script(Answer(("One ", "two ", "three"), hold=True), model="count")
@@ -135,7 +170,7 @@ async def test_frozen_posts_fail_in_time_streams_go_on_and_no_connection_is_lost
         await upstream.release()
         await follower.until(lambda stream: stream.text == "One ")
 
-        postgres.freeze()
+        server.freeze()
 
         await asyncio.gather(*(refused(bob, "/ai/chat/stream", within=6) for _ in range(15)))
         await refused(bob, "/ai/chat", within=6)
@@ -144,17 +179,18 @@ async def test_frozen_posts_fail_in_time_streams_go_on_and_no_connection_is_lost
         await follower.until(lambda stream: stream.text == "One two three", within=1)
         calls = len(upstream.calls)
 
-        postgres.thaw()
+        server.thaw()
 
         await recovered(bob, within=4)
         assert (await follower.ended(within=8)).done["status"] == "complete"
     assert len(upstream.calls) == calls + 1
     answers = await asyncio.gather(*(bob.http.get("/conversations") for _ in range(30)))
     assert {answer.status_code for answer in answers} == {200}
-    assert await postgres.connections(database_url) <= backend.house.settings.database_pool_size + 2
+    assert await server.connections(database_url) <= backend.house.settings.database_pool_size + 2
     assert (await ready(backend)).status_code == 200
 
 
+@pytest.mark.parametrize("own_server", ["postgresql"], indirect=True)  # it is not on it
 async def test_a_locked_file_is_refused_before_any_call(
     serve: Serve, upstream: Upstream, tmp_path: Path, sqlite_template: Path
 ) -> None:
@@ -178,9 +214,30 @@ async def test_a_locked_file_is_refused_before_any_call(
     assert len((await alice.http.get("/conversations")).json()["items"]) == 2
 
 
-async def test_away_at_the_start_it_is_waited_for(postgres: PostgreSQL, serve: Serve, upstream: Upstream) -> None:
+@pytest.mark.parametrize("own_server", ["mariadb"], indirect=True)  # PostgreSQL's is tried with API keys
+async def test_one_that_takes_no_writes_is_read_and_posts_are_refused(
+    server: Server, backend: Backend, upstream: Upstream
+) -> None:
+    assert isinstance(server, MariaDBServer)
     upstream.script(FINE)
-    await postgres.kill()
+    alice = await backend.user()
+    assert (await alice.chat("Hello")).text == "Fine."
+    made = await alice.http.post("/users/me/api-keys", json={"name": "Key"})
+    await server.administer("SET GLOBAL read_only=ON")
+    try:
+        for headers in (alice.http.headers, {"X-API-Key": made.json()["key"]}):
+            async with httpx.AsyncClient(base_url=backend.url, headers=headers, trust_env=False) as http:
+                assert len((await http.get("/conversations")).json()["items"]) == 1
+        await refused(alice, "/ai/chat", within=3)
+    finally:
+        await server.administer("SET GLOBAL read_only=OFF")
+    await recovered(alice, within=4)
+    assert len(upstream.calls) == 2
+
+
+async def test_away_at_the_start_it_is_waited_for(server: Server, serve: Serve, upstream: Upstream) -> None:
+    upstream.script(FINE)
+    await server.kill()
 
     backend = await serve()
 
@@ -189,16 +246,16 @@ async def test_away_at_the_start_it_is_waited_for(postgres: PostgreSQL, serve: S
     async with httpx.AsyncClient(base_url=backend.url, trust_env=False, timeout=20) as http:
         signing_in = await http.post("/auth/login", data={"username": "a@example.com", "password": "12345678"})
         assert signing_in.status_code == 503
-        await postgres.start()
+        await server.start()
         async with asyncio.timeout(5):
             while (await http.get("/ready")).status_code != 200:
                 await asyncio.sleep(0.1)
     assert (await (await backend.user()).chat("Hello")).text == "Fine."
 
 
-async def test_a_schema_that_is_behind_is_waited_for(postgres: PostgreSQL, serve: Serve, upstream: Upstream) -> None:
+async def test_a_schema_that_is_behind_is_waited_for(server: Server, serve: Serve, upstream: Upstream) -> None:
     upstream.script(FINE)
-    url = await postgres.empty_database()
+    url = await server.empty_database()
 
     backend = await serve(database_url=url)
 
@@ -219,20 +276,16 @@ async def test_what_is_written_is_saved_while_requests_hold_every_connection(
     upstream.script(Answer(("Hel", "lo"), hold=True))
     reading = asyncio.create_task(alice.chat("Say hello"))
     await upstream.requested()
-    connection = await asyncpg.connect(database_url)
 
     async def saved(seq: int) -> None:
         async with asyncio.timeout(5):
-            while await connection.fetchval("SELECT max(first_seq) FROM generation_checkpoints") != seq:
+            while (await rows(database_url, _LATEST))[0]["seq"] != seq:
                 await asyncio.sleep(0.05)
 
-    try:
-        await saved(1)
-        async with backend.house.database.transaction():
-            await upstream.release(1)
-            await saved(2)
-    finally:
-        await connection.close()
+    await saved(1)
+    async with backend.house.database.transaction():
+        await upstream.release(1)
+        await saved(2)
 
     await upstream.finish()
     assert (await reading).text == "Hello"

@@ -61,7 +61,7 @@ async def test_of_many_posts_to_a_conversation_at_once_exactly_one_wins(
     assert len(await alice.messages(conversation_id)) == 4
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
 async def test_of_two_posts_to_a_conversation_on_two_instances_exactly_one_wins(
     database_kind: str, serve: Serve, upstream: Upstream
 ) -> None:

@@ -442,7 +442,7 @@ async def test_when_memory_has_forgotten_it_the_log_is_read_from_the_database_fo
     assert (await alice.messages(whole.start["conversation_id"]))[-1]["content"] == TEXT
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
 async def test_another_instance_follows_a_running_answer_every_event_once(
     database_kind: str, serve: Serve, upstream: Upstream
 ) -> None:

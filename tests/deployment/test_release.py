@@ -6,17 +6,17 @@ import sys
 import tomllib
 from pathlib import Path
 
-import asyncpg
 import pytest
+from sqlalchemy import text
 
-from app.database import database_url as parse_url
 from app.migrations import shipped
+from tests.accounts.behind import alter
 from tests.backend import Process
 
 FLY = tomllib.loads((Path(__file__).parents[2] / "fly.toml").read_text(encoding="utf-8"))
 COMMAND = shlex.split(FLY["deploy"]["release_command"])[1:]
 
-on_a_server = pytest.mark.parametrize("database_kind", ["postgresql"])
+on_a_server = pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
 
 
 async def release(folder: Path, database_url: str) -> tuple[int | None, str]:
@@ -38,35 +38,34 @@ def files(folder: Path) -> list[Path]:
     return list(folder.rglob("*"))
 
 
-async def execute(database_url: str, statement: str) -> None:
-    connection = await asyncpg.connect(parse_url(database_url).set(drivername="postgresql").render_as_string(False))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+@on_a_server
+async def test_an_empty_database_gets_the_schema(database_kind: str, empty_database_url: str, tmp_path: Path) -> None:
+    for _ in range(2):  # the second finds nothing to do
+        assert await release(tmp_path, empty_database_url) == (0, f"The schema is at {shipped().head}.\n")
 
 
 @on_a_server
-async def test_an_empty_database_gets_the_schema(database_kind: str, database_url: str, tmp_path: Path) -> None:
-    await execute(database_url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-
-    for _ in range(2):  # the second finds nothing to do
-        assert await release(tmp_path, database_url) == (0, f"The schema is at {shipped().head}.\n")
+async def test_of_two_release_machines_one_migrates_and_the_other_waits(
+    database_kind: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    expected = (0, f"The schema is at {shipped().head}.\n")
+    assert await asyncio.gather(*(release(tmp_path, empty_database_url) for _ in range(2))) == [expected] * 2
 
 
 @on_a_server
 async def test_a_release_that_is_taken_back_leaves_the_newer_schema(
     database_kind: str, database_url: str, tmp_path: Path
 ) -> None:
-    await execute(database_url, "UPDATE alembic_version SET version_num = 'of_a_newer_one'")
+    await alter(database_url, text("UPDATE alembic_version SET version_num = 'of_a_newer_one'"))
 
     code, said = await release(tmp_path, database_url)
 
     assert (code, "newer version" in said) == (0, True)
 
 
-async def test_a_database_that_is_away_stops_the_release_in_one_line(tmp_path: Path) -> None:
-    code, said = await release(tmp_path, "postgres://app:canary@127.0.0.1:1/app?sslmode=disable")
+@pytest.mark.parametrize("address", ["postgres://{}?sslmode=disable", "mysql://{}?ssl-mode=DISABLED", "mariadb://{}"])
+async def test_a_database_that_is_away_stops_the_release_in_one_line(address: str, tmp_path: Path) -> None:
+    code, said = await release(tmp_path, address.format("app:canary@127.0.0.1:1/app"))
 
     (line,) = said.splitlines()
     assert code == 2

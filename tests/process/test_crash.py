@@ -23,7 +23,7 @@ LONGEST_LOSS = 1.5
 """Seconds of text that a crash may take: one tick of the checkpointer and what the tick itself needs."""
 TAKEN_OVER_WITHIN = 20.0
 
-on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+on_a_server = pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"], indirect=True)
 
 
 def keys(events: Sequence[Event]) -> list[tuple[str, str]]:
@@ -109,8 +109,8 @@ async def follows_from_every_place(alice: User, generation_id: str, whole: Strea
     assert all_read.status_code == 204
 
 
-@on_postgresql
-async def test_started_again_on_postgresql_it_ends_what_it_left_and_tells_who_waits(
+@on_a_server
+async def test_started_again_on_a_server_it_ends_what_it_left_and_tells_who_waits(
     database_kind: str, launch: Launch, upstream: Upstream, database_url: str
 ) -> None:
     upstream.script([COUNT, Answer(("Go", " on"))])
@@ -152,7 +152,7 @@ async def test_started_again_on_postgresql_it_ends_what_it_left_and_tells_who_wa
     assert (await alice.chat("Go on", conversation_id=conversation_id)).done["status"] == "complete"
 
 
-@on_postgresql
+@on_a_server
 async def test_the_instance_that_lives_ends_what_a_killed_and_a_frozen_one_left(
     database_kind: str, launch: Launch, serve: Serve, upstream: Upstream, database_url: str
 ) -> None:
@@ -197,7 +197,7 @@ async def assert_taken_over(user: User, seen: Stream) -> dict[str, Any]:
     return answer
 
 
-@on_postgresql
+@on_a_server
 async def test_another_instance_reads_along_and_stops(
     database_kind: str, launch: Launch, serve: Serve, upstream: Upstream
 ) -> None:
