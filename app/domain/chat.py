@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from app.domain.failures import FailureCode
 from app.domain.prompts import Effort, Reasoning
 
 T = TypeVar("T")
+
+Rating = Literal[-1, 1]
 
 
 class Author(StrEnum):
@@ -29,7 +31,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`model` (`provider/id`) answered last. It holds for the next message if a request gave it, as does the prompt."""
+    """`model` (`provider/id`) answered last. It holds for the next message if a request gave it, as does the prompt.
+
+    `leaf_id` is the message in which the active path ends: the next post goes on from there.
+    """
 
     id: str
     user_id: str
@@ -39,6 +44,7 @@ class Conversation:
     system_prompt: str | None
     created_at: datetime
     updated_at: datetime
+    leaf_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,19 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What its reader thought of an answer."""
+
+    rating: Rating
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """`position` numbers the messages of a conversation by creation; `parent_id` makes them a tree."""
+    """`position` numbers the messages of a conversation by creation; `parent_id` makes them a tree.
+
+    `branch_id` names the chain that it belongs to by its first message.
+    """
 
     id: str
     conversation_id: str
@@ -73,18 +90,42 @@ class Message:
     bill: Bill | None
     failure: Failure | None
     created_at: datetime
+    branch_id: str
     reasoning: Sequence[Reasoning] = ()
+    feedback: Feedback | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Of a message what a model is to know of it."""
+    """Of a message what a model is to know of it, and where it stands."""
 
     id: str
     role: Author
     content: str
+    branch_id: str
+    position: int
     model: str | None = None
     reasoning: Sequence[Reasoning] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a message stands in its conversation; `last` when its branch ends with it."""
+
+    id: str
+    parent_id: str | None
+    role: Author
+    branch_id: str
+    position: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A user's message that is about to be added."""
+
+    id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +150,16 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a user posts; None means: as the conversation has it, or the default."""
+    """What a user posts; None means: as the conversation has it, or the default.
 
-    message: str
+    It goes on from the message `parent_id`, else from where the active path ends; or it makes a sibling of the message
+    `replaces`: an edited question, or another answer to the same one where it has no `message` of its own.
+    """
+
+    message: str | None
     conversation_id: str | None = None
     parent_id: str | None = None
+    replaces: str | None = None
     model: str | None = None
     system_prompt: str | None = None
     max_tokens: int = 4096

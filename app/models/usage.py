@@ -11,6 +11,8 @@ usage_records = Table(
     Column("user_id", Id, nullable=False),
     Column("conversation_id", Id),
     Column("generation_id", Id, nullable=False),
+    # answer; or title, summary: what was asked of a model beside it
+    Column("purpose", Word, nullable=False, server_default="answer"),
     Column("attempt", Integer, nullable=False),
     Column("provider", Word, nullable=False),
     Column("model", Exact, nullable=False),
@@ -25,5 +27,5 @@ usage_records = Table(
     Column("estimated", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "user_id", "created_at"),
-    UniqueConstraint("generation_id", "attempt"),
+    UniqueConstraint("generation_id", "purpose", "attempt"),
 )

@@ -1,21 +1,19 @@
 """The messages of a conversation: a tree by `parent_id`, in order of `position`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, func, insert, literal, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
-from app.core.errors import ConversationBusy, InvalidCursor
-from app.domain.chat import Author, Bill, Failure, Message, Page, Said, Status
-from app.domain.failures import FailureCode
+from app.core.errors import ConversationBusy
+from app.domain.chat import Author, Bill, Failure, Message, Page, Question, Spot, Status
 from app.domain.prompts import Reasoning
 from app.models.chat import messages
-from app.repositories.base import Repository, new_id, now
+from app.repositories.base import Repository, now
+from app.repositories.message_rows import to_message, to_page, to_position, to_spot
 
-_TURNS_AT_MOST = 2000
-"""How far back a branch is read: beyond any model's context, and a bound on what one request loads."""
-
-_decode_reasoning = msgspec.json.Decoder(list[Reasoning]).decode
+_SIBLINGS_AT_MOST = 101
+"""That are told of one message: all of thousands, for each of them, would be an answer of their square."""
 
 _IN = messages.c.conversation_id == bindparam("conversation")
 _ONE = messages.c.id == bindparam("message")
@@ -27,19 +25,34 @@ _PAGE_AFTER = _PAGE.where(messages.c.position > bindparam("after"))
 _LENGTHS = _PAGE_AFTER.with_only_columns(
     (func.length(messages.c.content) + func.coalesce(func.length(messages.c.reasoning), 0)).label("length")
 )
-_LEAF = (
-    select(messages.c.id, messages.c.parent_id, literal(1).label("depth"))
-    .where(messages.c.id == bindparam("leaf"), _IN)
-    .cte("branch", recursive=True)
+_AFTER = messages.c.position > bindparam("after")
+_NEWEST_FIRST = select(messages).where(_IN).order_by(messages.c.position.desc()).limit(bindparam("at_most"))
+_NEWEST_FIRST_BEFORE = _NEWEST_FIRST.where(messages.c.position < bindparam("before"))
+_SAME_BRANCH = messages.alias("same_branch")
+_SPOT = select(
+    messages.c.id,
+    messages.c.parent_id,
+    messages.c.role,
+    messages.c.branch_id,
+    messages.c.position,
+    select(func.max(_SAME_BRANCH.c.position))
+    .where(_SAME_BRANCH.c.branch_id == messages.c.branch_id)
+    .scalar_subquery()
+    .label("last_position"),
+).where(_ONE, _IN)
+_SIBLINGS = (
+    select(messages.c.id, messages.c.parent_id)
+    .where(_IN, messages.c.parent_id.in_(bindparam("parents", expanding=True)))
+    .order_by(messages.c.position)
 )
-_STEP = _LEAF.union_all(
-    select(messages.c.id, messages.c.parent_id, _LEAF.c.depth + 1)
-    .where(messages.c.id == _LEAF.c.parent_id, _IN)
-    .where(_LEAF.c.depth < _TURNS_AT_MOST)
+_ROOTS = (
+    select(messages.c.id, messages.c.parent_id).where(_IN, messages.c.parent_id.is_(None)).order_by(messages.c.position)
 )
-_BRANCH = select(messages).join(_STEP, messages.c.id == _STEP.c.id).order_by(messages.c.position)
-_SAID = (messages.c.id, messages.c.role, messages.c.content, messages.c.model, messages.c.reasoning)
-_HISTORY = _BRANCH.with_only_columns(*_SAID)
+_TREE_FROM = (
+    select(messages.c.id, messages.c.parent_id, messages.c.position)
+    .where(_IN, messages.c.position >= bindparam("from_position"))
+    .order_by(messages.c.position)
+)
 
 
 class MessageRepository(Repository):
@@ -48,40 +61,47 @@ class MessageRepository(Repository):
         conversation_id: str,
         *,
         after: int,
-        question: str,
-        parent_id: str | None,
+        parent: Spot | None,
+        question: Question | None,
+        answer_id: str,
         model: str,
         generation_id: str,
-    ) -> str:
-        """Add a user's message and the answer to come, behind the one at position `after`; answers the latter's id.
+    ) -> None:
+        """Add a user's message, if there is one, and the answer to come, behind the one at position `after`.
 
         The transaction fails with ConversationBusy when another post was faster.
         """
-        asked = {
-            "id": new_id(),
+        parent_id = parent.id if parent is not None else None
+        # A child that follows the end of a branch goes on with it.
+        branch_id = parent.branch_id if parent is not None and parent.last else None
+        answer = {
+            "id": answer_id,
             "conversation_id": conversation_id,
             "parent_id": parent_id,
             "position": after + 1,
-            "role": Author.USER.value,
-            "content": question,
-            "status": Status.COMPLETE.value,
-            "model": None,
-            "generation_id": None,
-            "created_at": now(),
-        }
-        answer = {
-            **asked,
-            "id": new_id(),
-            "parent_id": asked["id"],
-            "position": after + 2,
+            "branch_id": branch_id or answer_id,
             "role": Author.ASSISTANT.value,
             "content": "",
             "status": Status.STREAMING.value,
             "model": model,
             "generation_id": generation_id,
+            "created_at": now(),
         }
-        self._connection.later(_ADD, [asked, answer], conflict=ConversationBusy)
-        return str(answer["id"])
+        rows = [answer]
+        if question is not None:
+            branch_id = branch_id or question.id
+            asked = {
+                **answer,
+                "id": question.id,
+                "branch_id": branch_id,
+                "role": Author.USER.value,
+                "content": question.text,
+                "status": Status.COMPLETE.value,
+                "model": None,
+                "generation_id": None,
+            }
+            rows = [asked, {**answer, "parent_id": question.id, "position": after + 2, "branch_id": branch_id}]
+        self._connection.later(_ADD, rows, conflict=ConversationBusy)
 
     def finish(
         self,
@@ -110,35 +130,60 @@ class MessageRepository(Repository):
 
     async def get(self, message_id: str) -> Message | None:
         row = await self._row(_GET, {"message": message_id})
-        return _to_message(row) if row else None
+        return to_message(row) if row else None
 
-    async def branch(self, conversation_id: str, leaf_id: str) -> Sequence[Message]:
-        """The messages from the root to `leaf_id`, oldest first; none when the leaf is not of this conversation."""
-        rows = await self._connection.rows(_BRANCH, {"conversation": conversation_id, "leaf": leaf_id})
-        return [_to_message(row) for row in rows]
+    async def spot(self, conversation_id: str, message_id: str) -> Spot | None:
+        """Where a message stands; None when it is not of this conversation."""
+        row = await self._row(_SPOT, {"conversation": conversation_id, "message": message_id})
+        return to_spot(row) if row else None
 
-    async def history(self, conversation_id: str, leaf_id: str) -> Sequence[Said]:
-        """The same, with no more of each than a model is to know."""
-        rows = await self._connection.rows(_HISTORY, {"conversation": conversation_id, "leaf": leaf_id})
-        return [
-            Said(
-                id=row["id"],
-                role=Author(row["role"]),
-                content=row["content"],
-                model=row["model"],
-                reasoning=_to_reasoning(row["reasoning"]),
-            )
-            for row in rows
-        ]
+    async def siblings(self, messages: Sequence[Message]) -> Mapping[str, Sequence[str]]:
+        """For each of these messages of one conversation, it and what else was said in its place, by creation.
 
-    async def page(self, conversation_id: str, *, limit: int, cursor: str | None) -> Page[Message]:
-        """All siblings by creation, oldest first."""
+        Where that is very much, what was said around it.
+        """
+        if not messages:
+            return {}
+        conversation = {"conversation": messages[0].conversation_id}
+        parents = [each.parent_id for each in messages if each.parent_id is not None]
+        rows = list(await self._connection.rows(_SIBLINGS, {**conversation, "parents": parents}))
+        if len(parents) < len(messages):
+            rows += await self._connection.rows(_ROOTS, conversation)
+        children: dict[str | None, list[str]] = {}
+        places: dict[str, int] = {}
+        for row in rows:
+            among = children.setdefault(row["parent_id"], [])
+            places[row["id"]] = len(among)
+            among.append(row["id"])
+        # One that is gone by now, with its conversation, has none.
+        return {
+            each.id: _around(children[each.parent_id], places[each.id]) if each.id in places else [each.id]
+            for each in messages
+        }
+
+    async def newest_below(self, spot: Spot, conversation_id: str) -> str:
+        """The message that was added last on a path that goes on from this one; itself where none does."""
+        rows = await self._connection.rows(
+            _TREE_FROM, {"conversation": conversation_id, "from_position": spot.position}
+        )
+        below, newest = {spot.id}, spot.id
+        for row in rows:
+            if row["parent_id"] in below:
+                below.add(row["id"])
+                newest = row["id"]
+        return newest
+
+    async def page(
+        self, conversation_id: str, *, limit: int, cursor: str | None, newest_first: bool = False
+    ) -> Page[Message]:
+        """All siblings by creation."""
         values: dict[str, str | int] = {"conversation": conversation_id, "at_most": limit + 1}
-        statement = _PAGE
+        statement, further, name = _PAGE, _PAGE_AFTER, "after"
+        if newest_first:
+            statement, further, name = _NEWEST_FIRST, _NEWEST_FIRST_BEFORE, "before"
         if cursor is not None:
-            statement, values["after"] = _PAGE_AFTER, _to_position(cursor)
-        found = [_to_message(row) for row in await self._connection.rows(statement, values)]
-        return Page(found[:limit], str(found[limit - 1].position) if len(found) > limit else None)
+            statement, values[name] = further, to_position(cursor)
+        return to_page(await self._connection.rows(statement, values), limit)
 
     async def lengths(self, conversation_id: str, *, after: int, limit: int) -> Sequence[int]:
         """How many characters each message has, with its reasoning, in order; of those behind position `after`."""
@@ -146,33 +191,6 @@ class MessageRepository(Repository):
         return [row["length"] for row in await self._connection.rows(_LENGTHS, values)]
 
 
-def _to_position(cursor: str) -> int:
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
-        raise InvalidCursor
-    return int(cursor)
-
-
-def _to_message(row: RowMapping) -> Message:
-    billed = row["input_tokens"] is not None
-    failed = row["failure_code"] is not None
-    return Message(
-        id=row["id"],
-        conversation_id=row["conversation_id"],
-        parent_id=row["parent_id"],
-        position=row["position"],
-        role=Author(row["role"]),
-        content=row["content"],
-        status=Status(row["status"]),
-        model=row["model"],
-        generation_id=row["generation_id"],
-        bill=Bill(row["input_tokens"], row["output_tokens"], row["cost"]) if billed else None,
-        failure=Failure(FailureCode(row["failure_code"]), row["failure_detail"], row["failure_retryable"])
-        if failed
-        else None,
-        created_at=row["created_at"],
-        reasoning=_to_reasoning(row["reasoning"]),
-    )
-
-
-def _to_reasoning(stored: str | None) -> Sequence[Reasoning]:
-    return _decode_reasoning(stored) if stored else ()
+def _around(siblings: Sequence[str], place: int) -> Sequence[str]:
+    begin = max(0, min(place - _SIBLINGS_AT_MOST // 2, len(siblings) - _SIBLINGS_AT_MOST))
+    return siblings[begin : begin + _SIBLINGS_AT_MOST]

@@ -1,6 +1,7 @@
 """The Idempotency-Key header."""
 
 import hashlib
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Header, Request
@@ -23,9 +24,16 @@ IdempotencyHeader = Annotated[
 
 def idempotency_key(request: Request, key: str | None, body: Body) -> IdempotencyKey | None:
     """The client's own name for this request. Raises Invalid for one that is empty, too long or not printable ASCII."""
+    named = unread_key(request, key)
+    if named is None:
+        return None
+    return replace(named, fingerprint=hashlib.sha256(body.model_dump_json().encode()).hexdigest())
+
+
+def unread_key(request: Request, key: str | None) -> IdempotencyKey | None:
+    """The same while the body is not read yet, of which the fingerprint is to be."""
     if key is None:
         return None
     if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
         raise Invalid(f"An Idempotency-Key has 1 to {_LONGEST_KEY} printable ASCII characters.")
-    fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
-    return IdempotencyKey(f"{request.method} {request.scope['path']}", key, fingerprint)
+    return IdempotencyKey(f"{request.method} {request.scope['path']}", key, fingerprint="")

@@ -54,7 +54,7 @@ class ChatBody(Body):
     )
     file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
     collection: OptionalCollection = Field(None, description="Documents to answer from.")
-    parent_id: OptionalId = Field(None, description="The message to continue from; none continues the newest.")
+    parent_id: OptionalId = Field(None, description="The message to continue from; none continues the active path.")
 
     def turn(self) -> Turn:
         return Turn(
@@ -69,6 +69,46 @@ class ChatBody(Body):
             file_ids=self.file_ids,
             collection=self.collection,
         )
+
+
+class RegenerateBody(Body):
+    """How another answer is to be written; nothing is needed."""
+
+    model: OptionalName = Field(
+        None, description="`provider/id` or a bare id; stays with the conversation until another is named."
+    )
+    max_tokens: int = Field(DEFAULT_TOKENS, ge=1, le=MAX_TOKENS, strict=True, description="Bounds the answer.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, allow_inf_nan=False, strict=True, description="0 is the most predictable."
+    )
+    reasoning_effort: Effort | None = Field(None, description="How much to reason before answering.")
+
+    def turn(self, conversation_id: str, message_id: str) -> Turn:
+        return self._turn(None, conversation_id, message_id)
+
+    def _turn(self, message: str | None, conversation_id: str, replaces: str) -> Turn:
+        return Turn(
+            message=message,
+            conversation_id=conversation_id,
+            replaces=replaces,
+            model=self.model,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            effort=self.reasoning_effort,
+        )
+
+
+class EditBody(RegenerateBody):
+    """What the user would rather have said."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    message: Text = Field(
+        description="What is said instead; at most MAX_MESSAGE_CHARS characters.", json_schema_extra={"pattern": r"\S"}
+    )
+
+    def turn(self, conversation_id: str, message_id: str) -> Turn:
+        return self._turn(self.message, conversation_id, message_id)
 
 
 class ChatQuery(BaseModel):
@@ -94,7 +134,7 @@ class ChatQuery(BaseModel):
     )
     file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
     collection: OptionalCollection = Field(None, description="Documents to answer from.")
-    parent_id: OptionalId = Field(None, description="The message to continue from; none continues the newest.")
+    parent_id: OptionalId = Field(None, description="The message to continue from; none continues the active path.")
 
     def turn(self) -> Turn:
         return Turn(

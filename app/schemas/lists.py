@@ -1,10 +1,20 @@
 """How a list is asked: how much of it, and from where on."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from enum import StrEnum
 
-from app.schemas.base import EntityId
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from app.schemas.base import EntityId, Text
 
 _LONGEST_CURSOR = 200
+_LONGEST_SEARCH = 500
+
+
+class Order(StrEnum):
+    """By creation."""
+
+    ASC = "asc"
+    DESC = "desc"
 
 
 class ListQuery(BaseModel):
@@ -24,6 +34,20 @@ class ListQuery(BaseModel):
     )
 
 
+class ConversationsQuery(ListQuery):
+    q: Text | None = Field(
+        None,
+        max_length=_LONGEST_SEARCH,
+        description="Only conversations in whose title and messages all of these words occur, in any order.",
+        examples=["天气 weather"],
+    )
+
+    @field_validator("q")
+    @classmethod
+    def _blank_is_none(cls, q: str | None) -> str | None:
+        return q if q is not None and q.strip() else None
+
+
 class LongListQuery(ListQuery):
     """Of a list that is read in longer pages."""
 
@@ -31,7 +55,8 @@ class LongListQuery(ListQuery):
 
 
 class MessagesQuery(LongListQuery):
-    leaf: EntityId | None = Field(None, description="Only the branch that ends in this message, and all of it.")
+    leaf: EntityId | None = Field(None, description="Only the path that ends in this message.")
+    order: Order = Field(Order.ASC, description="`desc` begins with the newest, as one opens a long conversation.")
 
 
 class ModelsQuery(ListQuery):

@@ -17,7 +17,9 @@ KEYS = (ALL, "chat", "files", "models:openai/*")
 """Keys that everybody has: one that is good for all that a key may, and one for each of these scopes."""
 
 # What a place is called, where that is not what it holds.
-_HOLDS = {"leaf": "message_id", "parent_id": "message_id"}
+_HOLDS = {"leaf": "message_id", "leaf_id": "message_id", "parent_id": "message_id"}
+# Where it is the question's own message, for answers are not edited.
+_OF_QUESTIONS = ("POST /conversations/{conversation_id}/messages/{message_id}/edit",)
 # What nobody can have yet.
 NOT_YET = ("file_ids", "collection")
 
@@ -72,6 +74,8 @@ class Person:
 
     def id_of(self, operation: Operation, place: Place) -> str:
         name = _HOLDS.get(place.name, place.name)
+        if name == "message_id" and operation.name in _OF_QUESTIONS:
+            name = "question_id"
         assert name in self.ids, (
             f"{operation.name} takes {place}, and nobody has one: give everybody a {name!r} in tests/access/people.py"
         )
@@ -140,7 +144,11 @@ async def _talk(http: httpx.AsyncClient, person: Person) -> dict[str, str]:
     answer = await http.post("/ai/chat/stream", json={"message": SECRET}, **person.token.sent)
     assert answer.status_code == 200, answer.text
     start = Stream.of(answer.content).start
-    return {name: start[name] for name in ("conversation_id", "generation_id", "message_id")}
+    said = await http.get(f"/conversations/{start['conversation_id']}/messages", **person.token.sent)
+    question_id = said.json()["items"][0]["id"]
+    return {name: start[name] for name in ("conversation_id", "generation_id", "message_id")} | {
+        "question_id": question_id
+    }
 
 
 async def _make_key(http: httpx.AsyncClient, person: Person, scope: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ async def test_twenty_at_once_begin_one_generation_and_all_read_it(
     assert len((await alice.http.get("/conversations")).json()["items"]) == 1
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"])
+@pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
 async def test_at_once_on_two_instances_begin_one_generation(
     database_kind: str, serve: Serve, upstream: Upstream
 ) -> None:

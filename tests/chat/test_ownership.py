@@ -16,7 +16,11 @@ from tests.upstream import Answer, Upstream
 SECRET = "the secret of Alice"
 
 # A body that would be taken, for the routes with an id that need one.
-BODIES: Mapping[str, Any] = {"PATCH /conversations/{conversation_id}": {"title": "Bob's now"}}
+BODIES: Mapping[str, Any] = {
+    "PATCH /conversations/{conversation_id}": {"title": "Bob's now"},
+    "POST /conversations/{conversation_id}/messages/{message_id}/edit": {"message": "Bob's now"},
+    "PUT /conversations/{conversation_id}/messages/{message_id}/feedback": {"rating": -1},
+}
 CHAT = ("POST /ai/chat/stream", "POST /ai/chat", "GET /ai/chat/stream")
 
 

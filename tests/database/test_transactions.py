@@ -7,7 +7,7 @@ import pytest
 
 from app.core.errors import ConversationBusy, EmailTaken, Unauthenticated
 from app.database import Database, Transaction
-from app.domain.chat import Conversation
+from app.domain.chat import Conversation, Question
 from app.domain.identity import Role, User
 
 pytestmark = pytest.mark.usefixtures("database_kind")
@@ -111,7 +111,13 @@ async def test_of_two_posts_at_once_one_finds_the_conversation_busy(database: Da
     async def post() -> None:
         async with database.transaction() as tx:
             tx.messages.append_turn(
-                made.id, after=0, question="Q", parent_id=None, model="m", generation_id=str(uuid4())
+                made.id,
+                after=0,
+                parent=None,
+                question=Question(str(uuid4()), "Q"),
+                answer_id=str(uuid4()),
+                model="m",
+                generation_id=str(uuid4()),
             )
 
     outcomes = await asyncio.gather(*(post() for _ in range(5)), return_exceptions=True)
