@@ -27,8 +27,9 @@ async def export_me(user: CurrentUser, house: HouseDep) -> Response:
     """One zip archive: profile, sessions, API keys (not their secrets), usage, audit records, and every conversation.
 
     It is sent while it is made, one at a time for each user: 429 during another, 503 while too many others are made.
-    A conversation that was deleted meanwhile has `"deleted": true`, and lacks messages.
+    The file of a conversation can be imported again; of one that was deleted meanwhile it has `"deleted": true`, and
+    lacks messages.
     """
     export = await house.exports.begin(user)
     filename = f"export-{datetime.now(UTC):%Y-%m-%d}.zip"
-    return ArchiveResponse(export, filename=filename, limits=house.archive_limits)
+    return ArchiveResponse(export, filename=filename, limits=house.download_limits)

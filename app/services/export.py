@@ -1,32 +1,27 @@
 """All that a user has stored, as the pieces of one archive."""
 
-import asyncio
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate, takewhile
 from typing import TypeVar
 
-from app.core.errors import Draining, ExportRunning, NotFound, Overloaded, Unauthenticated
 from app.database import Database, Transaction
-from app.domain.archives import Piece
 from app.domain.audit import Action, AuditEvent, AuditSearch
-from app.domain.chat import Message, Page
+from app.domain.chat import Page
+from app.domain.downloads import Piece
 from app.domain.identity import Principal
 from app.schemas.api_keys import KeyAnswer
 from app.schemas.audit import AuditEventAnswer
 from app.schemas.base import Answer
-from app.schemas.conversations import MessageAnswer
-from app.schemas.export import ConversationHeadAnswer
 from app.schemas.identity import UserAnswer
 from app.schemas.sessions import SessionAnswer
 from app.schemas.usage import BookingAnswer
 from app.services.audit import record
+from app.services.conversation_files import ConversationFiles
+from app.services.conversation_reading import Reader
 from app.services.conversations import ConversationService
-
-logger = logging.getLogger(__name__)
+from app.services.downloads import Carried, Downloads
 
 T = TypeVar("T")
 Read = Callable[[Transaction, str | None], Awaitable[Page[T]]]
@@ -35,13 +30,11 @@ AT_ONCE = 2
 """Exports in one process: each may hold tens of megabytes, of one long message and its spellings."""
 _ROWS = 100
 _IDS = 1000
-_GRACE = 2.0
-"""Seconds for what is broken off, to end."""
-_CHARACTERS = 500_000
-"""Of messages that are read at once, unless a single one is longer."""
 _README = (
     "All that this account has stored, as JSON in UTF-8. Times are in UTC, costs in US dollars.\n"
+    "Each file in conversations/ can be imported again.\n"
     "这里是该账户存储的全部内容,格式为 UTF-8 编码的 JSON。时间为 UTC,费用单位为美元。\n"
+    "conversations/ 中的每个文件都可以重新导入。\n"
 )
 
 
@@ -49,54 +42,25 @@ class ExportService:
     def __init__(self, database: Database, conversations: ConversationService) -> None:
         self._database = database
         self._conversations = conversations
-        self._running: dict[str, Export] = {}
-        self._draining = False
-        self._none_left = asyncio.Event()
+        self._downloads = Downloads(at_once=AT_ONCE, each=1)
 
-    async def begin(self, principal: Principal) -> "Export":
+    async def begin(self, principal: Principal) -> Carried:
         """An export, to be released by whoever asked.
 
         Raises Draining, ExportRunning while the user has another here, Overloaded while others take all places.
         """
-        user_id = principal.user.id
-        if self._draining:
-            raise Draining(retry_after=5)
-        if user_id in self._running:
-            raise ExportRunning(retry_after=10)
-        if len(self._running) >= AT_ONCE:
-            raise Overloaded("Other exports are being made; try again in a moment.", retry_after=10)
-        export = Export(self._database, self._conversations, principal, lambda: self._give_back(user_id))
-        self._running[user_id] = export
+        place = self._downloads.take(principal.user.id)
         try:
             async with self._database.transaction() as tx:
                 record(tx, Action.EXPORTED, by=principal)
         except BaseException:
-            export.release()
+            place.release()
             raise
-        return export
+        return Carried(place, Export(self._database, self._conversations, principal).pieces)
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, let what is under way finish for so long, then break the rest off."""
-        self._draining = True
-        if await self._end_within(seconds):
-            return
-        logger.info("exports are broken off", extra={"exports": len(self._running)})
-        for export in list(self._running.values()):
-            export.break_off()
-        await self._end_within(_GRACE)
-
-    async def _end_within(self, seconds: float) -> bool:
-        if self._running:
-            self._none_left.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._none_left.wait()
-        return not self._running
-
-    def _give_back(self, user_id: str) -> None:
-        del self._running[user_id]
-        if not self._running:
-            self._none_left.set()
+        await self._downloads.drain(seconds)
 
 
 class Export:
@@ -105,36 +69,15 @@ class Export:
     A conversation that is deleted while it is read is marked as such, for it may lack messages.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        conversations: ConversationService,
-        principal: Principal,
-        give_back: Callable[[], None],
-    ) -> None:
+    def __init__(self, database: Database, conversations: ConversationService, principal: Principal) -> None:
         self._database = database
-        self._conversations = conversations
         self._principal = principal
         self._user_id = principal.user.id
-        self._give_back: Callable[[], None] | None = give_back
-        self._cut_short: set[str] = set()
-        self._broken_off = False
-        self.on_break: Callable[[], None] = lambda: None
-
-    def release(self) -> None:
-        give_back, self._give_back = self._give_back, None
-        if give_back is not None:
-            give_back()
-
-    def break_off(self) -> None:
-        """Have whoever sends it stop, or not begin."""
-        self._broken_off = True
-        self.on_break()
+        self._reader = Reader(database, conversations, self._user_id)
+        self._files = ConversationFiles(database, self._reader)
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Raises DatabaseUnavailable, Draining, and Unauthenticated once the account is closed or inactive."""
-        if self._broken_off:
-            raise Draining
         user_id, session_id = self._user_id, self._principal.session_id
         yield Piece("README.txt", _README.encode)
         yield Piece("profile.json", partial(_json, UserAnswer.model_validate(self._principal.user)))
@@ -185,55 +128,24 @@ class Export:
             last = ids[-1]
 
     async def _talk(self, conversation_id: str) -> AsyncGenerator[Piece, None]:
-        async with self._database.snapshot() as tx:
-            await self._stay(tx)
-            conversation = await tx.conversations.get(self._user_id, conversation_id)
-            lengths = await tx.messages.lengths(conversation_id, after=0, limit=_ROWS)
+        conversation = await self._reader.head(conversation_id)
         if conversation is None:
             return  # deleted meanwhile
         name = f"conversations/{conversation_id}.json"
-        head = ConversationHeadAnswer.model_validate(conversation)
-        yield Piece(name, lambda: _json(head).removesuffix(b"}\n") + b',"messages":')
-        async with aclosing(_array(name, self._messages(conversation_id, lengths), MessageAnswer.of)) as pieces:
+        async with aclosing(self._files.pieces(name, conversation, lenient=True)) as pieces:
             async for piece in pieces:
                 yield piece
-        deleted = conversation_id in self._cut_short
-        yield Piece(name, lambda: b',"deleted":true}\n' if deleted else b"}\n")
-
-    async def _messages(self, conversation_id: str, lengths: Sequence[int]) -> AsyncGenerator[Sequence[Message], None]:
-        """As many at a time as are not too long together; `lengths` are those of the next."""
-        cursor: str | None = "0"
-        while lengths and cursor is not None:
-            count = len(list(takewhile(lambda total: total <= _CHARACTERS, accumulate(lengths)))) or 1
-            try:
-                page = await self._conversations.messages(self._user_id, conversation_id, limit=count, cursor=cursor)
-            except NotFound:
-                self._cut_short.add(conversation_id)
-                return
-            yield page.items
-            cursor = page.next_cursor
-            if cursor is not None:
-                async with self._database.snapshot() as tx:
-                    await self._stay(tx)
-                    lengths = await tx.messages.lengths(conversation_id, after=int(cursor), limit=_ROWS)
-                if not lengths:
-                    self._cut_short.add(conversation_id)
 
     async def _pages(self, read: Read[T]) -> AsyncGenerator[Sequence[T], None]:
         cursor: str | None = None
         while True:
             async with self._database.snapshot() as tx:
-                await self._stay(tx)
+                await self._reader.stay(tx)
                 page = await read(tx, cursor)
             yield page.items
             cursor = page.next_cursor
             if cursor is None:
                 return
-
-    async def _stay(self, tx: Transaction) -> None:
-        user = await tx.users.get(self._user_id)
-        if user is None or not user.is_active:
-            raise Unauthenticated
 
 
 async def _array(

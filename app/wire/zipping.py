@@ -5,7 +5,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 
-from app.domain.archives import Piece
+from app.domain.downloads import Piece
 from app.wire.zip_directory import ZipDirectory
 
 

@@ -30,8 +30,7 @@ async def store(database_url: str, user_id: str, talks: Sequence[Sequence[str]])
             await connection.execute(insert(conversations), [_conversation(each, user_id) for each in ids])
             for conversation_id, texts in zip(ids, talks, strict=True):
                 if texts:
-                    rows = [_message(conversation_id, number, text) for number, text in enumerate(texts, start=1)]
-                    await connection.execute(insert(messages), rows)
+                    await connection.execute(insert(messages), _messages(conversation_id, texts))
     finally:
         await engine.dispose()
     return ids
@@ -51,13 +50,21 @@ def _conversation(conversation_id: str, user_id: str) -> dict[str, Any]:
     }
 
 
-def _message(conversation_id: str, position: int, text: str) -> dict[str, Any]:
-    return {
-        "id": str(uuid4()),
-        "conversation_id": conversation_id,
-        "position": position,
-        "role": "user" if position % 2 else "assistant",
-        "content": text,
-        "status": "complete",
-        "created_at": datetime.now(UTC),
-    }
+def _messages(conversation_id: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """One branch, in which question and answer alternate."""
+    ids = [str(uuid4()) for _ in texts]
+    moment = datetime.now(UTC)
+    return [
+        {
+            "id": ids[number],
+            "conversation_id": conversation_id,
+            "parent_id": ids[number - 1] if number else None,
+            "branch_id": ids[0],
+            "position": number + 1,
+            "role": "assistant" if number % 2 else "user",
+            "content": text,
+            "status": "complete",
+            "created_at": moment,
+        }
+        for number, text in enumerate(texts)
+    ]

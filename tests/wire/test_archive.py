@@ -13,8 +13,9 @@ from random import Random
 import pytest
 
 from app.core.errors import DatabaseUnavailable
-from app.domain.archives import Piece
-from app.wire.archive import ArchiveLimits, ArchiveResponse
+from app.domain.downloads import Piece
+from app.wire.archive import ArchiveResponse
+from app.wire.download import DownloadLimits
 from app.wire.zip_directory import ZipDirectory
 from app.wire.zipping import ZipStream
 from tests.wire.test_response import Client, Message
@@ -39,7 +40,7 @@ class Sent:
         self.ended = 0
         self.on_break: Callable[[], None] = lambda: None
         self._fault = fault
-        response = ArchiveResponse(self, filename="all.zip", limits=ArchiveLimits(stuck=stuck, whole=whole))
+        response = ArchiveResponse(self, filename="all.zip", limits=DownloadLimits(stuck=stuck, whole=whole))
         scope = {"type": "http", "method": "GET"}
         self.sending = asyncio.ensure_future(response(scope, client.receive, client.send))
 
