@@ -8,14 +8,16 @@ from enum import Enum, auto
 
 from app.core.errors import DatabaseUnavailable
 from app.core.metrics import Metrics
-from app.database import Database
+from app.database import Database, Transaction
 from app.domain.chat import Bill, Failure, Generation, Status
 from app.domain.events import Kind, LogEvent, Usage
 from app.domain.failures import FailureCode
+from app.domain.paths import Path
 from app.domain.prompts import Reasoning
 from app.domain.tokens import estimate
 from app.domain.usage import Attempt
 from app.generation import codec
+from app.generation.indexing import entries_aside
 from app.generation.log import EventLog
 from app.generation.payloads import last_events, start_payload
 from app.repositories.generations import NotRunning
@@ -40,6 +42,10 @@ class Ending:
     reasoning: Sequence[Reasoning] = ()
 
 
+_READ_AGAIN = 4_000_000
+"""Characters of a prompt, at most, that are read to estimate what a lost answer used."""
+
+
 class _Saved(Enum):
     YES = auto()
     TAKEN_OVER = auto()
@@ -52,8 +58,8 @@ class Endings:
         self._metrics = metrics
         self._patience = patience
 
-    async def conclude(self, generation: Generation, log: EventLog, ending: Ending) -> None:
-        """Save `ending` and publish it as the log's last events.
+    async def conclude(self, generation: Generation, log: EventLog, ending: Ending) -> bool:
+        """Save `ending` and publish it as the log's last events; answers whether it is what was saved.
 
         A database that is away is waited for. When readers have waited long enough they are told that the ending is not
         saved, and saving goes on with just that ending, until the process goes.
@@ -64,13 +70,14 @@ class Endings:
             unsaved = replace(ending, status=Status.FAILED, failure=_UNSAVED)
             self._say(generation, log, unsaved)
             await self._save_patiently(generation, log.after(0), unsaved, patience=None)
-            return
+            return False
         if saved is _Saved.TAKEN_OVER:
             _publish(log, _last_events(generation, log, Ending(Status.FAILED, _LOST)))  # counted by who ended it
         elif saved is _Saved.DELETED:
             self._say(generation, log, Ending(Status.STOPPED, attempts=ending.attempts))
         else:
             self._say(generation, log, ending)
+        return saved is _Saved.YES
 
     def give_up(self, generation: Generation, log: EventLog, failure: Failure = _UNSAVED) -> None:
         """Tell the readers of a run whose ending cannot be saved; what is in the database is ended as lost, later."""
@@ -80,10 +87,11 @@ class Endings:
         """End what a dead instance left, with the text that its checkpoints hold and an estimate of what it used."""
         async with self._database.snapshot() as tx:
             batches = await tx.generations.checkpoints(generation.id)
-            history = await tx.messages.history(generation.conversation_id, generation.message_id)
+            path = await tx.paths.find(generation.conversation_id, generation.message_id)
+            prompt = await _prompt(tx, generation.conversation_id, path) if path is not None else ()
         events = codec.unpack(batches) or [LogEvent(1, Kind.START, start_payload(generation))]
         provider, _, model = generation.model.partition("/")
-        usage = Usage(sum(estimate(each.content) for each in history), estimate(codec.answer_text(events)))
+        usage = Usage(sum(map(estimate, prompt)), estimate(codec.answer_text(events)))
         attempt = Attempt(1, provider, model, usage, estimated=True, cost=None, outcome=_LOST.code.value)
         thought = codec.reasoning_text(events)
         ending = Ending(Status.FAILED, _LOST, attempts=[attempt], reasoning=[Reasoning(thought)] if thought else ())
@@ -135,9 +143,15 @@ class Endings:
         estimated: bool = False,
     ) -> _Saved:
         packed, content = await codec.compress_aside(events)
+        found_by = await entries_aside(generation.user_id, content)
         failure_code = ending.failure.code if ending.failure else None
         try:
             async with self._database.transaction() as tx:
+                # First: it waits for one who deletes the conversation, and may hold nothing then that is to go with it.
+                if not found_by:
+                    await tx.conversations.hold(generation.conversation_id)
+                add = tx.search.replace if revised else tx.search.add
+                add(generation.conversation_id, {generation.message_id: found_by}, conflict=NotRunning)
                 tx.generations.end(
                     generation,
                     status=ending.status,
@@ -177,6 +191,14 @@ class Endings:
             if attempts and there:
                 tx.usage.book(generation, attempts, again=True)
         return found
+
+
+async def _prompt(tx: Transaction, conversation_id: str, path: Path) -> Sequence[str]:
+    """About what a run was given that was to answer at the end of a path: all since the last cut through it."""
+    cuts = await tx.compactions.newest(conversation_id, path)
+    position, summary = (cuts[-1].position, cuts[-1].summary or "") if cuts else (0, "")
+    history = await tx.paths.history(path, characters=_READ_AGAIN, after=position)
+    return [summary, *(each.content for each in history)]
 
 
 def _last_events(generation: Generation, log: EventLog, ending: Ending) -> Sequence[LogEvent]:

@@ -7,21 +7,30 @@ from fastapi import APIRouter, Query
 from app.dependencies import CurrentUser, HouseDep, admitted
 from app.domain.identity import Scope
 from app.schemas.base import EntityId
-from app.schemas.conversations import ConversationAnswer, ConversationsAnswer, MessagesAnswer, RenameBody
-from app.schemas.lists import ListQuery, MessagesQuery
+from app.schemas.conversations import (
+    ChangeBody,
+    ConversationAnswer,
+    ConversationsAnswer,
+    MessagesAnswer,
+    SummariesAnswer,
+    SummaryAnswer,
+)
+from app.schemas.lists import ConversationsQuery, ListQuery, MessagesQuery, Order
 
 router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=admitted(Scope.CHAT))
 
 
-@router.get("", summary="List one's conversations")
+@router.get("", summary="List or search one's conversations")
 async def list_conversations(
-    query: Annotated[ListQuery, Query()], user: CurrentUser, house: HouseDep
+    query: Annotated[ConversationsQuery, Query()], user: CurrentUser, house: HouseDep
 ) -> ConversationsAnswer:
-    """Your conversations, the last used first."""
-    page = await house.conversations.page(user.user.id, limit=query.limit, cursor=query.cursor)
-    return ConversationsAnswer(
-        items=[ConversationAnswer.model_validate(each) for each in page.items], next_cursor=page.next_cursor
-    )
+    """Your conversations, the last used first; with `q` those that hold all of its words.
+
+    Words are found whole, whatever their case, accents and English endings; Chinese, Japanese and Korean by any
+    characters that follow each other.
+    """
+    page = await house.search.page(user.user.id, q=query.q, limit=query.limit, cursor=query.cursor)
+    return ConversationsAnswer.of(page)
 
 
 @router.get("/{conversation_id}", summary="Show a conversation", response_description="The conversation.")
@@ -31,14 +40,16 @@ async def get_conversation(conversation_id: EntityId, user: CurrentUser, house: 
 
 @router.patch(
     "/{conversation_id}",
-    summary="Rename a conversation",
+    summary="Rename a conversation, or switch to another of its paths",
     response_description="The conversation as it is now.",
 )
-async def rename_conversation(
-    conversation_id: EntityId, body: RenameBody, user: CurrentUser, house: HouseDep
+async def change_conversation(
+    conversation_id: EntityId, body: ChangeBody, user: CurrentUser, house: HouseDep
 ) -> ConversationAnswer:
-    """Give a conversation another title."""
-    conversation = await house.conversations.rename(user.user.id, conversation_id, body.title)
+    """Give a conversation another title, or let its active path go through another message."""
+    conversation = await house.conversations.change(
+        user.user.id, conversation_id, title=body.title, leaf_id=body.leaf_id
+    )
     return ConversationAnswer.model_validate(conversation)
 
 
@@ -52,8 +63,28 @@ async def delete_conversation(conversation_id: EntityId, user: CurrentUser, hous
 async def list_messages(
     conversation_id: EntityId, query: Annotated[MessagesQuery, Query()], user: CurrentUser, house: HouseDep
 ) -> MessagesAnswer:
-    """The messages of a conversation, oldest first; an answer that is being written with its text so far."""
-    if query.leaf is not None:
-        return MessagesAnswer.of(await house.conversations.branch(user.user.id, conversation_id, query.leaf))
-    page = await house.conversations.messages(user.user.id, conversation_id, limit=query.limit, cursor=query.cursor)
-    return MessagesAnswer.of(page)
+    """The messages of a conversation by creation; an answer that is being written with its text so far."""
+    newest_first = query.order is Order.DESC
+    if query.leaf is None:
+        found = await house.conversations.messages(
+            user.user.id, conversation_id, limit=query.limit, cursor=query.cursor, newest_first=newest_first
+        )
+    else:
+        found = await house.conversations.path(
+            user.user.id, conversation_id, query.leaf, limit=query.limit, cursor=query.cursor, newest_first=newest_first
+        )
+    return MessagesAnswer.of(found.page, found.siblings)
+
+
+@router.get("/{conversation_id}/summaries", summary="List what stands for the older part of a conversation")
+async def list_summaries(
+    conversation_id: EntityId, query: Annotated[ListQuery, Query()], user: CurrentUser, house: HouseDep
+) -> SummariesAnswer:
+    """What models are shown in place of what they cannot hold, in the order of the messages; usually nothing.
+
+    Your messages stay as they are.
+    """
+    page = await house.compactions.page(user.user.id, conversation_id, limit=query.limit, cursor=query.cursor)
+    return SummariesAnswer(
+        items=[SummaryAnswer.model_validate(each) for each in page.items], next_cursor=page.next_cursor
+    )

@@ -5,7 +5,9 @@ import json
 
 from app.core.metrics import Metrics
 from app.database import Database
-from app.domain.chat import Bill, Failure, Generation, Message, Status
+from app.domain.cards import ModelCard
+from app.domain.chat import Bill, Failure, Generation, Message, Status, Turn
+from app.domain.compactions import Compaction
 from app.domain.events import Usage
 from app.domain.failures import FailureCode
 from app.domain.usage import Attempt
@@ -13,6 +15,8 @@ from app.generation.codec import decompress
 from app.generation.endings import Ending, Endings
 from app.generation.log import EventLog
 from app.generation.mirror import Mirrors
+from app.repositories.base import new_id, now
+from app.services.acknowledgement import acknowledge
 from tests.chat.ledger import booked
 from tests.generation.conftest import Post, written
 from tests.scrape import Scrape
@@ -113,6 +117,29 @@ async def test_an_owner_that_was_thought_dead_changes_nothing_but_the_bill(
     assert (message.content, _done(log)) == ("Hel", "failed")
     (bill,) = await booked(database_url, generation.id)
     assert (bill.outcome, bill.estimated, bill.output_tokens) == ("complete", False, 3)
+
+
+async def test_of_what_was_cut_off_before_a_lost_answer_is_billed_the_summary_alone(
+    database_kind: str, database: Database, endings: Endings, post: Post, database_url: str
+) -> None:
+    first = await post()
+    await endings.conclude(first, written(first, "Fine. " * 100), COMPLETE)
+    async with database.transaction() as tx:
+        last = await tx.messages.spot(first.conversation_id, first.message_id)
+        assert last is not None
+        cut = Compaction(
+            new_id(), first.conversation_id, last.id, last.branch_id, last.position, 150, "They met.", None, now()
+        )
+        tx.compactions.add(cut)
+        turn = Turn("And now?", conversation_id=first.conversation_id)
+        lost = (
+            await acknowledge(tx, first.user_id, turn, ModelCard("openai", "echo"), None, owner_id=new_id())
+        ).generation
+
+    await endings.end_lost(lost)
+
+    (bill,) = await booked(database_url, lost.id)
+    assert bill.input_tokens < 10
 
 
 async def test_a_sweep_that_comes_late_leaves_the_real_bill(
