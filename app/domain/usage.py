@@ -4,15 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from app.domain.events import Usage
+
+
+class Purpose(StrEnum):
+    """What a model was asked for: the answer of a generation, or something beside it."""
+
+    ANSWER = "answer"
+    SUMMARY = "summary"
+    TITLE = "title"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One call of an upstream: what it used, and how it ended (`complete`, `stopped` or a failure's code).
 
-    `estimated` marks tokens that the vendor did not report; `cost` is in US dollars, None when the price is unknown.
+    `number` counts those of a generation for one `purpose`. `estimated` marks tokens that the vendor did not report;
+    `cost` is in US dollars, None when the price is unknown.
     """
 
     number: int
@@ -22,6 +32,7 @@ class Attempt:
     estimated: bool
     cost: Decimal | None
     outcome: str
+    purpose: Purpose = Purpose.ANSWER
 
 
 @dataclass(frozen=True, slots=True)

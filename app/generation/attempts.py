@@ -34,22 +34,21 @@ class Attempts:
         self,
         provider: Provider,
         card: ModelCard,
-        request: ModelRequest,
         recorder: Recorder,
         log: EventLog,
         metrics: Metrics,
     ) -> None:
         self._provider = provider
         self._card = card
-        self._request = request
         self._recorder = recorder
         self._log = log
         self._metrics = metrics
         self._open = False
         self.booked: list[tuple[Usage, bool, str]] = []
 
-    async def run(self, deadline: Deadline) -> None:
+    async def run(self, request: ModelRequest, deadline: Deadline) -> None:
         """Relay the answer into the log. Raises GenerationFailure; what was logged before stays."""
+        self._request = request
         for number in range(1, ATTEMPTS + 1):
             try:
                 await self._call(deadline)

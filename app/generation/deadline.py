@@ -1,6 +1,7 @@
 """The clocks of one upstream call, at the price of one timer however many chunks pass."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,8 +35,12 @@ class Deadline:
         self._end = self._last + limits.whole
         self._timer = self._loop.call_at(self._due(), self._check)
 
+    def suspend(self) -> None:
+        """Something that has clocks of its own comes first: until `restart` the whole alone counts."""
+        self._set(math.inf)
+
     def restart(self) -> None:
-        """Another attempt begins: its first event has the full time again, the whole has not."""
+        """A call begins: its first event has the full time again, the whole has not."""
         self._waits_for_first = True
         self._set(self._limits.first)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.core.errors import DatabaseUnavailable, Draining, TooManyGenerations
 from app.core.metrics import Metrics
+from app.domain.chat import Status
 from app.generation.attempts import Price
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
@@ -173,8 +174,10 @@ class Engine:
         try:
             ending = await run.execute()
             await self._checkpointer.leave(generation.id)
-            await self._endings.conclude(generation, run.log, ending)
+            saved = await self._endings.conclude(generation, run.log, ending)
             _report(run, ending)
+            if run.completed is not None and saved and ending.status is Status.COMPLETE:
+                run.completed(run.log)
         except Exception:
             # The edge of a detached task: nobody else would see the error, and readers must not wait for ever.
             logger.exception("a run could not be ended", extra={"generation_id": generation.id})

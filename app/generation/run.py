@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 from app.core.metrics import Metrics
 from app.domain.cards import ModelCard
@@ -12,6 +14,7 @@ from app.domain.events import Kind
 from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import ModelRequest
 from app.domain.providers import Provider
+from app.domain.usage import Attempt
 from app.generation.attempts import Attempts, Price
 from app.generation.deadline import Deadline, TimeLimits
 from app.generation.endings import Ending
@@ -43,14 +46,31 @@ FAILURES = {
 _INTERNAL = Failure(FailureCode.INTERNAL, "Something went wrong on our side.", retryable=True)
 
 
+class Preparation(Protocol):
+    """A request that has to be made first, which may take calls of a model."""
+
+    @property
+    def attempts(self) -> Sequence[Attempt]:
+        """Such calls, as far as they are not booked yet."""
+        ...
+
+    async def request(self) -> ModelRequest:
+        """What the model is to be asked. It keeps its own time, and raises nothing that is expected."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a run is to do: the model asked, the request, and the row that it answers for."""
+    """What a run is to do: the model asked, the request, and the row that it answers for.
+
+    `completed` is told the log of an answer that is whole and saved; it must not block or raise.
+    """
 
     generation: Generation
     card: ModelCard
     provider: Provider
-    request: ModelRequest
+    request: ModelRequest | Preparation
+    completed: Callable[[EventLog], None] | None = None
 
 
 class Run:
@@ -72,9 +92,9 @@ class Run:
         self._limits = limits
         self._price = price
         self._recorder = Recorder(log, max_bytes)
-        self._attempts = Attempts(
-            assignment.provider, assignment.card, assignment.request, self._recorder, log, metrics
-        )
+        self._request = assignment.request
+        self._attempts = Attempts(assignment.provider, assignment.card, self._recorder, log, metrics)
+        self.completed = assignment.completed
         self._interrupted: Interrupt | None = None
         self._relay: asyncio.Task[None] | None = None
         log.append(Kind.START, start_payload(self.generation))
@@ -89,7 +109,11 @@ class Run:
     async def execute(self) -> Ending:
         """Relay the answer into the log; answers how it ended, which is to be saved and said."""
         deadline = Deadline(self._limits, lambda: self.interrupt(Interrupt.TIMEOUT))
-        self._relay = asyncio.create_task(self._attempts.run(deadline))
+        request = self._request
+        if isinstance(request, ModelRequest):
+            self._relay = asyncio.create_task(self._attempts.run(request, deadline))
+        else:
+            self._relay = asyncio.create_task(self._prepare_and_run(request, deadline))
         try:
             if self._interrupted is not None:
                 self._relay.cancel()
@@ -99,13 +123,20 @@ class Run:
             self._relay.cancel()
         return self._ending(self._relay)
 
+    async def _prepare_and_run(self, preparation: Preparation, deadline: Deadline) -> None:
+        deadline.suspend()
+        request = await preparation.request()
+        deadline.restart()
+        await self._attempts.run(request, deadline)
+
     def _ending(self, relay: "asyncio.Task[None]") -> Ending:
         status, failure = self._outcome(relay)
         self._attempts.abandon(failure.code.value if failure else status.value)
         attempts = self._attempts.attempts(self._price)
         last = attempts[-1] if attempts else None
         bill = Bill(last.usage.input_tokens, last.usage.output_tokens, last.cost) if last and self._billed() else None
-        return Ending(status, failure, bill, attempts, self._recorder.reasoning)
+        beside = () if isinstance(self._request, ModelRequest) else self._request.attempts
+        return Ending(status, failure, bill, [*beside, *attempts], self._recorder.reasoning)
 
     def _billed(self) -> bool:
         return self._recorder.visible or self._recorder.usage is not None or self._recorder.finish is not None

@@ -7,14 +7,14 @@ from sqlalchemy import RowMapping, bindparam, case, delete, func, insert, or_, s
 
 from app.domain.chat import Generation, Page
 from app.domain.events import Usage
-from app.domain.usage import Amount, Attempt, Booking, DailyUsage
+from app.domain.usage import Amount, Attempt, Booking, DailyUsage, Purpose
 from app.models.base import UtcDay
 from app.models.usage import usage_records
 from app.repositories.base import Repository, decode_cursor, encode_cursor, new_id, now
 
 _C = usage_records.c
 _ADD = insert(usage_records)
-_DROP = delete(usage_records).where(_C.generation_id == bindparam("generation"))
+_DROP = delete(usage_records).where(_C.generation_id == bindparam("generation"), _C.purpose == bindparam("of_purpose"))
 _OWN = _C.user_id == bindparam("user")
 _DAY = UtcDay(_C.created_at)
 _DAILY = (
@@ -45,19 +45,22 @@ _AFTER = _OLDEST_FIRST.where(
 
 class UsageRepository(Repository):
     def book(self, generation: Generation, attempts: Sequence[Attempt], *, again: bool) -> None:
-        """Book the upstream calls of a run; `again`, in place of what may be booked for it already.
+        """Book upstream calls for a run; `again`, in place of what may be booked for the same purposes already.
 
         A commit whose answer was lost is repeated, and an owner that was thought dead knows better than the estimate of
-        the instance that took over: neither may count twice.
+        the instance that took over: neither may count twice. What was asked beside an answer is booked when it has
+        come, or with the answer if that failed: always as if again.
         """
-        if again:
-            self._connection.later(_DROP, {"generation": generation.id})
+        beside = {attempt.purpose for attempt in attempts} - {Purpose.ANSWER}
+        for purpose in [Purpose.ANSWER, *beside] if again else beside:
+            self._connection.later(_DROP, {"generation": generation.id, "of_purpose": purpose.value})
         rows = [
             {
                 "id": new_id(),
                 "user_id": generation.user_id,
                 "conversation_id": generation.conversation_id,
                 "generation_id": generation.id,
+                "purpose": attempt.purpose.value,
                 "attempt": attempt.number,
                 "provider": attempt.provider,
                 "model": attempt.model,
@@ -124,5 +127,6 @@ def _to_booking(row: RowMapping) -> Booking:
         estimated=row["estimated"],
         cost=row["cost"],
         outcome=row["outcome"],
+        purpose=Purpose(row["purpose"]),
     )
     return Booking(row["id"], row["conversation_id"], row["generation_id"], attempt, row["created_at"])

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from app.domain.usage import Booking, DailyUsage, UsageReport
+from app.domain.usage import Booking, DailyUsage, Purpose, UsageReport
 from app.schemas.base import Answer
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -93,6 +93,7 @@ class BookingAnswer(Answer):
     created_at: datetime
     conversation_id: str | None
     generation_id: str
+    purpose: Purpose
     attempt: int
     provider: str
     model: str
@@ -113,6 +114,7 @@ class BookingAnswer(Answer):
             created_at=booking.created_at,
             conversation_id=booking.conversation_id,
             generation_id=booking.generation_id,
+            purpose=attempt.purpose,
             attempt=attempt.number,
             provider=attempt.provider,
             model=attempt.model,

@@ -16,15 +16,19 @@ from app.generation.checkpoints import Checkpointer
 from app.generation.leases import Lease
 from app.generation.sweeper import Sweeper
 from app.services.accounts import Accounts, FirstAdmin
+from app.services.clearing import Clearing
 from app.services.closing import Closing
+from app.services.expiry import Expiry
+from app.services.reindexing import Reindexing
 from app.services.service_keys import ServiceKeys
 
 logger = logging.getLogger(__name__)
 
 _LOCK_PATIENCE = 10.0
 _TIDIED_EACH = 600.0
+_EXPIRED_EACH = 3600.0
 _SETTLED_FOR = 5.0
-"""Seconds after the start in which users that come back come first, before closed accounts are cleared."""
+"""Seconds after the start in which users that come back come first, before what was deleted is cleared."""
 
 
 class SecondInstance(StartRefused):
@@ -48,6 +52,9 @@ class Upkeep:
         checkpointer: Checkpointer,
         accounts: Accounts,
         closing: Closing,
+        clearing: Clearing,
+        expiry: Expiry,
+        reindexing: Reindexing,
         service_keys: ServiceKeys,
     ) -> None:
         self._database = database
@@ -57,6 +64,9 @@ class Upkeep:
         self._checkpointer = checkpointer
         self._accounts = accounts
         self._closing = closing
+        self._clearing = clearing
+        self._expiry = expiry
+        self._reindexing = reindexing
         self._service_keys = service_keys
         self._lock: FileLock | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,6 +112,8 @@ class Upkeep:
             self._checkpointer.run_forever,
             self._tidy_forever,
             self._clear_forever,
+            self._expire_forever,
+            self._reindex_forever,
         ):
             self._begin(standing)
 
@@ -110,6 +122,7 @@ class Upkeep:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._closing.stop()
+        await self._clearing.stop()
         try:
             await self._lease.release()
         except DatabaseUnavailable:
@@ -170,6 +183,21 @@ class Upkeep:
             except DatabaseUnavailable:
                 logger.warning("closed accounts wait for the database")
             await asyncio.sleep(_TIDIED_EACH)
+
+    async def _expire_forever(self) -> None:
+        await self._settled.wait()
+        await asyncio.sleep(_SETTLED_FOR)
+        while True:
+            try:
+                await self._clearing.finish()
+                await self._expiry.sweep()
+            except DatabaseUnavailable:
+                logger.warning("unused conversations wait for the database")
+            await asyncio.sleep(_EXPIRED_EACH)
+
+    async def _reindex_forever(self) -> None:
+        await self._settled.wait()
+        await self._reindexing.run_forever()
 
     def _begin(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         self._tasks.append(asyncio.create_task(_kept_alive(work)))
