@@ -15,6 +15,7 @@ from app.core.tokens import Tokens
 from app.core.tracing import Tracing, tracing
 from app.core.watchdog import Watchdog
 from app.database import Database
+from app.generation.asides import AsideLimits
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
 from app.generation.endings import Endings
@@ -32,24 +33,36 @@ from app.services.attempts import Attempts
 from app.services.audit import AuditService
 from app.services.authorization import Authorization
 from app.services.chat import ChatService
+from app.services.clearing import Clearing
 from app.services.closing import Closing
+from app.services.compaction import Compactions
 from app.services.conversations import ConversationService
+from app.services.expiry import Expiry
 from app.services.export import ExportService
+from app.services.feedback import FeedbackService
+from app.services.forks import ForkService
 from app.services.generations import GenerationService
+from app.services.import_reading import Bounds
+from app.services.imports import ImportService
 from app.services.limits import RateLimits
 from app.services.models import ModelService
 from app.services.password_check import PasswordCheck
 from app.services.readiness import ReadinessService
+from app.services.reindexing import Reindexing
+from app.services.search import SearchService
 from app.services.service_keys import ServiceKeys
 from app.services.sessions import SessionService
+from app.services.side_models import SideModel
 from app.services.signin import SignIn
 from app.services.tickets import Tickets
+from app.services.titles import Titles
+from app.services.transfers import TransferService
 from app.services.upkeep import Upkeep
 from app.services.usage import UsageService
 from app.services.users import UserService
 from app.stores.memory import MemoryWindows
 from app.stores.windows import Counters, FixedWindows
-from app.wire.archive import ArchiveLimits
+from app.wire.download import DownloadLimits
 from app.wire.response import StreamLimits
 
 if TYPE_CHECKING:
@@ -65,7 +78,7 @@ class House:
     tracing: Tracing
     watchdog: Watchdog
     stream_limits: StreamLimits
-    archive_limits: ArchiveLimits
+    download_limits: DownloadLimits
     database: Database
     standing_database: Database
     passwords: Passwords
@@ -88,10 +101,20 @@ class House:
     tickets: Tickets
     generations: GenerationService
     chat: ChatService
+    compactions: Compactions
+    titles: Titles
     conversations: ConversationService
+    forks: ForkService
+    feedback: FeedbackService
+    transfers: TransferService
+    imports: ImportService
+    search: SearchService
+    reindexing: Reindexing
     models: ModelService
     audit: AuditService
     readiness: ReadinessService
+    clearing: Clearing
+    expiry: Expiry
     upkeep: Upkeep
 
     async def open(self) -> None:
@@ -103,7 +126,8 @@ class House:
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, and give answers and exports so long to end by themselves."""
-        await asyncio.gather(self.engine.drain(seconds), self.exports.drain(seconds))
+        downloads = (self.exports.drain(seconds), self.transfers.drain(seconds))
+        await asyncio.gather(self.engine.drain(seconds), self.titles.drain(), *downloads)
 
     async def close(self) -> None:
         """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
@@ -123,7 +147,7 @@ class House:
 
 
 def build(settings: Settings) -> House:
-    """Everything, unconnected; of disk and processor it takes only what the secret key and one hash cost."""
+    """Everything, unconnected; of disk and processor it takes only what the secret key costs."""
     database = Database(settings)
     passwords = Passwords()
     tokens = Tokens(
@@ -155,7 +179,14 @@ def build(settings: Settings) -> House:
     generations = GenerationService(database, engine, mirrors)
     service_keys = ServiceKeys(database, settings)
     closing = Closing(database, generations)
-    conversations = ConversationService(database, engine, generations)
+    reindexing = Reindexing(database)
+    clearing = Clearing(database)
+    expiry = Expiry(database, clearing, settings.conversation_days)
+    conversations = ConversationService(database, engine, generations, clearing)
+    asides = _aside_limits(settings)
+    summary_model = SideModel(catalogue, "SUMMARY_MODEL", settings.summary_model)
+    compactions = Compactions(database, summary_model, prices.cost, metrics, asides)
+    titles = Titles(database, SideModel(catalogue, "TITLE_MODEL", settings.title_model), prices.cost, metrics, asides)
     check = PasswordCheck(database, passwords, Attempts(limits))
     accounts = Accounts(database, passwords, check, closing, settings)
     return House(
@@ -164,7 +195,7 @@ def build(settings: Settings) -> House:
         tracing=tracing(settings, __version__),
         watchdog=Watchdog(settings.watchdog_seconds, on_lag=metrics.loop_lag.observe, on_stall=metrics.loop_stalls.inc),
         stream_limits=StreamLimits(ping=settings.ping_seconds, stuck=settings.reader_timeout),
-        archive_limits=ArchiveLimits(stuck=settings.reader_timeout, whole=settings.export_timeout),
+        download_limits=DownloadLimits(stuck=settings.reader_timeout, whole=settings.export_timeout),
         database=database,
         standing_database=standing,
         passwords=passwords,
@@ -191,12 +222,30 @@ def build(settings: Settings) -> House:
             engine=engine,
             generations=generations,
             limits=limits,
+            compactions=compactions,
+            titles=titles,
             max_message_chars=settings.max_message_chars,
         ),
+        compactions=compactions,
+        titles=titles,
         conversations=conversations,
+        forks=ForkService(database, reindexing.wake),
+        feedback=FeedbackService(database),
+        transfers=TransferService(database, conversations),
+        imports=ImportService(
+            database,
+            catalogue,
+            reindexing.wake,
+            bounds=Bounds(message_chars=settings.max_message_chars, answer_bytes=settings.max_answer_bytes),
+            most_bytes=settings.max_import_bytes,
+        ),
+        search=SearchService(database),
+        reindexing=reindexing,
         models=ModelService(catalogue),
         audit=AuditService(database),
         readiness=ReadinessService(database, engine, redis),
+        clearing=clearing,
+        expiry=expiry,
         upkeep=Upkeep(
             database=database,
             settings=settings,
@@ -205,6 +254,9 @@ def build(settings: Settings) -> House:
             checkpointer=checkpointer,
             accounts=accounts,
             closing=closing,
+            clearing=clearing,
+            expiry=expiry,
+            reindexing=reindexing,
             service_keys=service_keys,
         ),
     )
@@ -229,6 +281,16 @@ def _standing_database(database: Database, settings: Settings) -> Database:
     A file has one writer, whom all must wait for in one place.
     """
     return database if database.embedded else Database(settings.model_copy(update={"database_pool_size": 2}))
+
+
+def _aside_limits(settings: Settings) -> AsideLimits:
+    """Well within what an answer may take, which waits for its summary."""
+    usual = AsideLimits()
+    return AsideLimits(
+        first=min(usual.first, settings.first_token_timeout / 2),
+        gap=min(usual.gap, settings.chunk_timeout / 2),
+        whole=min(usual.whole, settings.answer_timeout / 4),
+    )
 
 
 def _engine_limits(settings: Settings) -> EngineLimits:

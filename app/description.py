@@ -13,6 +13,7 @@ from app import problems
 from app.dependencies.admission import AdmittedRoute, Need
 from app.dependencies.credentials import SESSION_COOKIE, TICKET
 from app.dependencies.limiting import LimitedRoute
+from app.domain import conversation_files
 from app.domain.identity import Scope
 
 Json = dict[str, Any]
@@ -89,9 +90,12 @@ def _operations(document: Json, app: FastAPI) -> Iterator[tuple[Json, RouteConte
 
 def _complete(document: Json) -> None:
     components = document["components"]
-    components["schemas"] = {
-        name: schema for name, schema in components["schemas"].items() if name not in _BY_FRAMEWORK
-    } | {"Problem": problems.SCHEMA}
+    # The document is read and written past the framework.
+    components["schemas"] = (
+        dict(conversation_files.schemas())
+        | {name: schema for name, schema in components["schemas"].items() if name not in _BY_FRAMEWORK}
+        | {"Problem": problems.SCHEMA}
+    )
     for name, description in _SCHEMAS.items():
         components["schemas"][name]["description"] = description
     for name, description in _FORM_FIELDS.items():

@@ -8,9 +8,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from types import FrameType
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app import __version__, problems
@@ -26,13 +27,16 @@ from app.routers import (
     api_keys,
     audit,
     auth,
+    branches,
     conversations,
     docs,
     export,
+    feedback,
     health,
     metrics,
     sessions,
     tickets,
+    transfers,
     usage,
     users,
 )
@@ -62,13 +66,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
         telemetry=_telemetry(house.tracing),
         lifespan=_lifespan,
+        routes=_rooms().routes,
     )
     app.state.house = house
     problems.install(app)
+    return app
+
+
+@cache
+def _rooms() -> APIRouter:
+    """All routes, which know no application: what each takes and gives is worked out once."""
+    rooms = APIRouter(generate_unique_id_function=operation_id)
     # Looked through in this order by each request.
     for room in (
         ai,
+        transfers,  # before what would take "export" for an id
         conversations,
+        branches,
+        feedback,
         auth,
         tickets,
         users,
@@ -81,8 +96,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics,
         docs,
     ):
-        app.include_router(room.router)
-    return app
+        rooms.include_router(room.router)
+    return rooms
 
 
 def _telemetry(tracing: Tracing) -> TelemetryConfig:

@@ -70,13 +70,15 @@ class Edge:
         self._body_seconds = body_seconds
         # The first prefix that fits counts.
         self._body_limits = (("/auth/login", _LONGEST_FORM), ("", settings.max_body_bytes))
+        # To this address alone, by this method alone: all others parse what they get in the event loop.
+        self._longest = {("POST", "/conversations/import"): settings.max_import_bytes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         self._see_through_proxies(scope)
-        limit = self._limit(scope["path"])
+        limit = self._limit(scope["method"], scope["path"])
         if self._templates is None:
             self._templates = _templates(scope["app"])
         exchange = Exchange(
@@ -115,7 +117,9 @@ class Edge:
         if (scheme := self._proxies.scheme(scope["headers"])) is not None:
             scope["scheme"] = scheme
 
-    def _limit(self, path: str) -> int:
+    def _limit(self, method: str, path: str) -> int:
+        if (longest := self._longest.get((method, path))) is not None:
+            return longest
         return next(limit for prefix, limit in self._body_limits if path.startswith(prefix))
 
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 STATUS: Mapping[type, int] = {
     AppError: 500,
     errors.Invalid: 422,
+    errors.Malformed: 400,
     errors.InvalidEventId: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
@@ -63,7 +64,7 @@ _FRAMEWORK: Mapping[int, tuple[str, str]] = {
     415: ("unsupported_media_type", "The body must be JSON, sent as application/json."),
     422: ("validation_error", "The request does not have the form that this address takes."),
 }
-_INVALID_JSON = ("invalid_json", "The body is not valid JSON.")
+_INVALID_JSON = (errors.Malformed.code, errors.Malformed.default_detail)
 
 # Messages of pydantic that repeat a part of the input.
 _ECHOING: Mapping[str, str] = {
@@ -228,8 +229,11 @@ def _spell(error: AppError) -> Response:
     if error.hangs_up:
         headers["Connection"] = "close"
     more: dict[str, Any] = dict(error.members)
-    if isinstance(error, errors.Invalid) and error.field is not None:
-        more["errors"] = [{"loc": ["body", error.field], "msg": error.detail, "type": _code(error)}]
+    if isinstance(error, errors.Invalid) and error.findings:
+        more["errors"] = [
+            {"loc": ["body", *_location(each.at)], "msg": each.said, "type": each.kind}
+            for each in error.findings[:_MOST_ERRORS]
+        ]
     return _problem(status, _code(error), error.detail, headers=headers, **more)
 
 

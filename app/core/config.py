@@ -15,6 +15,7 @@ from pydantic_settings import (
 from app.core.setting_types import (
     BaseUrl,
     Concurrency,
+    ModelName,
     OllamaHost,
     Origin,
     OtlpHeaders,
@@ -135,6 +136,10 @@ class ModelSettings(_Group):
     ollama_context_tokens: int = Field(8192, ge=2048, le=10_485_760)
     """What a local model's context may take: prompt and answer together."""
     default_model: str | None = None
+    summary_model: ModelName | None = None
+    """What sums up the older turns of a conversation that a model cannot hold; without it they are left out."""
+    title_model: ModelName | None = None
+    """What names conversations; without it their first message does."""
     connect_timeout: Seconds = 5.0
     first_token_timeout: Seconds = 60.0
     chunk_timeout: Seconds = 30.0
@@ -145,8 +150,12 @@ class ModelSettings(_Group):
 class ChatSettings(_Group):
     """Limits of a conversation and of its streams."""
 
+    conversation_days: int = Field(0, ge=0, le=36_500)
+    """How long a conversation is kept that nobody uses; 0 is for ever."""
     max_message_chars: int = Field(200_000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
+    max_import_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    """Of a conversation that is imported; more than any other body may have."""
     max_concurrent_generations: Concurrency = 200
     max_concurrent_generations_per_user: Concurrency = 8
     checkpoint_seconds: Seconds = 1.0

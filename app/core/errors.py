@@ -2,7 +2,8 @@
 
     AppError
     ├── Invalid                 the request cannot be understood or is out of bounds
-    │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  PasswordTooCommon
+    │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  PasswordTooCommon  InvalidConversationFile
+    ├── Malformed               what was sent is no JSON
     ├── InvalidEventId          a place in a stream that no client can have reached
     ├── Unauthenticated         no, bad, spent or revoked credentials
     │   └── BadCredentials
@@ -22,7 +23,8 @@
 How an error is spelled over HTTP is `app.problems`' business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -45,6 +47,15 @@ class AppError(Exception):
         return {}
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a body: `at` are the names and numbers down to it."""
+
+    at: Sequence[str | int]
+    said: str
+    kind: str
+
+
 class Invalid(AppError):
     """`field` is the one of the body or query that is at fault, where it is one."""
 
@@ -54,6 +65,10 @@ class Invalid(AppError):
     def __init__(self, detail: str | None = None, *, field: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(detail, retry_after=retry_after)
         self.field = field
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        return [] if self.field is None else [Finding([self.field], self.detail, self.code)]
 
 
 class UnknownModel(Invalid):
@@ -82,6 +97,25 @@ class PasswordTooCommon(Invalid):
         "This password would be among the first that are tried. Take several words that have nothing to do with each "
         "other, or have a password manager make one up."
     )
+
+
+class InvalidConversationFile(Invalid):
+    """A file of a conversation that does not hold together, with all that is wrong with it, or the first of it."""
+
+    default_detail = "The file cannot be imported."
+
+    def __init__(self, *findings: Finding, retry_after: int | None = None) -> None:
+        super().__init__(retry_after=retry_after)
+        self._findings = findings
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        return self._findings
+
+
+class Malformed(AppError):
+    code = "invalid_json"
+    default_detail = "The body is not valid JSON."
 
 
 class InvalidEventId(AppError):

@@ -36,6 +36,13 @@ def _base_url(value: str) -> str:
     return value
 
 
+def _model_name(value: str) -> str:
+    provider, _, model = value.partition("/")
+    if not (re.fullmatch("[a-z][a-z0-9_-]*", provider) and model and len(value) <= 200 and value.isprintable()):
+        raise ValueError("a model is named as provider/id here, like openai/gpt-4.1-mini")
+    return value
+
+
 def _redis_url(value: SecretStr) -> SecretStr:
     try:
         url = urlsplit(value.get_secret_value())
@@ -84,6 +91,7 @@ def _rate_limit(value: str) -> str:
 
 Origin = Annotated[str, AfterValidator(_origin)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+ModelName = Annotated[str, AfterValidator(_model_name)]
 OllamaHost = Annotated[str, AfterValidator(parse_ollama_host)]
 Proxy = Annotated[Network, BeforeValidator(_proxy)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError
 
 from app.core.config import StartRefused, StorageSettings
 from app.core.errors import DatabaseUnavailable
@@ -16,29 +15,30 @@ from app.database.address import database_url
 from app.database.server import ServerStore
 from app.database.sqlite import SqliteStore
 from app.database.store import Store
+from app.database.trouble import TROUBLE, is_away
 from app.database.unit import Glance
 from app.repositories.api_keys import ApiKeyRepository
 from app.repositories.audit import AuditRepository
 from app.repositories.base import Connection as Statements
 from app.repositories.belongings import BelongingsRepository
+from app.repositories.compactions import CompactionRepository
 from app.repositories.conversations import ConversationRepository
+from app.repositories.feedback import FeedbackRepository
+from app.repositories.forks import ForkRepository
 from app.repositories.generations import GenerationRepository
 from app.repositories.idempotency import IdempotencyRepository
+from app.repositories.imports import ImportRepository
 from app.repositories.instances import InstanceRepository
 from app.repositories.messages import MessageRepository
+from app.repositories.paths import PathRepository
+from app.repositories.reindexing import ReindexingRepository
+from app.repositories.search import SearchRepository
 from app.repositories.sessions import SessionRepository
 from app.repositories.tickets import TicketRepository
 from app.repositories.usage import UsageRepository
 from app.repositories.users import UserRepository
 
 T = TypeVar("T")
-
-_AWAY = (OperationalError, InterfaceError, PoolTimeout, OSError, TimeoutError)
-_TROUBLE = (DBAPIError, PoolTimeout, OSError, TimeoutError)
-# Of PostgreSQL's errors, which asyncpg's dialect does not tell apart: no connection, no access, no such database (yet),
-# no resources, shutting down or starting up, its disk failing, read-only, and a transaction that was rolled back or
-# refused a lock to end a conflict.
-_AWAY_STATES = ("08", "28", "3D", "53", "57", "58", "25006", "40", "55P03")
 
 
 class Transaction:
@@ -73,6 +73,34 @@ class Transaction:
     @cached_property
     def messages(self) -> MessageRepository:
         return MessageRepository(self._connection)
+
+    @cached_property
+    def paths(self) -> PathRepository:
+        return PathRepository(self._connection)
+
+    @cached_property
+    def feedback(self) -> FeedbackRepository:
+        return FeedbackRepository(self._connection)
+
+    @cached_property
+    def forks(self) -> ForkRepository:
+        return ForkRepository(self._connection)
+
+    @cached_property
+    def imports(self) -> ImportRepository:
+        return ImportRepository(self._connection)
+
+    @cached_property
+    def compactions(self) -> CompactionRepository:
+        return CompactionRepository(self._connection)
+
+    @cached_property
+    def search(self) -> SearchRepository:
+        return SearchRepository(self._connection)
+
+    @cached_property
+    def reindexing(self) -> ReindexingRepository:
+        return ReindexingRepository(self._connection)
 
     @cached_property
     def generations(self) -> GenerationRepository:
@@ -134,7 +162,7 @@ class Database:
         """Wait until all that was committed survives a loss of power."""
         try:
             await self._store.settle()
-        except _TROUBLE as error:
+        except TROUBLE as error:
             _rename(error)
             raise
 
@@ -159,27 +187,22 @@ class Database:
         try:
             async with self._store.unit(write=write, durable=durable) as unit:
                 yield Transaction(unit)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             _rename(error)
             raise
 
     async def _glance(self, look: Callable[[Connection], T]) -> T:
         try:
             return await self._store.glance(look)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             _rename(error)
             raise
 
 
 def _rename(error: Exception) -> None:
     """Raise DatabaseUnavailable where that is the trouble; else the error is what it says."""
-    if not isinstance(error, DBAPIError) or isinstance(error, _AWAY) or _is_away(error):
+    if is_away(error):
         raise DatabaseUnavailable(retry_after=2) from error
-
-
-def _is_away(error: DBAPIError) -> bool:
-    state: str = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(_AWAY_STATES)
 
 
 def _read_revision(connection: Connection) -> str | None:

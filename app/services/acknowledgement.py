@@ -3,24 +3,44 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.errors import ConversationBusy, NotFound
+from app.core.errors import ConversationBusy, Invalid, NotFound
 from app.database import Transaction
 from app.domain.cards import ModelCard
-from app.domain.chat import Conversation, Generation, Said, Status, Turn
+from app.domain.chat import Author, Conversation, Generation, Question, Status, Turn
+from app.domain.entries import Entry, entries
+from app.domain.paths import Path
 from app.repositories.base import new_id
+from app.repositories.conversations import Entered
+from app.services.context import longest_answer, room
 from app.services.idempotency import IdempotencyKey, remember
+from app.services.memory import Memory, recall
 
 TITLE_CHARS = 50
 NO_CONVERSATION = "There is no such conversation."
+NO_MESSAGE = "There is no such message in this conversation."
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What was committed, and what the conversation held before it."""
+    """What was committed, and what is known of what had been said before `question`."""
 
     generation: Generation
+    title: str
     system_prompt: str | None
-    history: Sequence[Said]
+    memory: Memory
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in its conversation a post goes on: behind `path`, or at the root. `memory` is of that.
+
+    `question` is to be added there; None: the path ends with it, and only another answer is to come.
+    """
+
+    path: Path | None
+    memory: Memory
+    question: str | None
 
 
 async def acknowledge(
@@ -31,36 +51,60 @@ async def acknowledge(
     key: IdempotencyKey | None,
     *,
     owner_id: str,
+    found_by: Sequence[Entry] = (),
     ticket: str | None = None,
 ) -> Acknowledged:
     """Write the user's message, the answer to come, its generation and the idempotency record; spend a `ticket`.
 
-    Raises NotFound or ConversationBusy, or the transaction fails with that, KeyRace or Unauthenticated (a ticket that
-    another request has spent): then nothing is written.
+    `found_by` are the search entries of the message, which take a while to make and no transaction.
+
+    Raises NotFound, Invalid or ConversationBusy, or the transaction fails with that, KeyRace or Unauthenticated (a
+    ticket that another request has spent): then nothing is written.
     """
     generation_id = new_id()
     if ticket is not None:
         # First, so that of requests with one ticket the second waits here and hears of that, whatever else it wants.
         tx.tickets.bind(ticket, generation_id)
-    history: Sequence[Said] = ()
+    question_id, answer_id = new_id(), new_id()
     after = 0
     if turn.conversation_id is None:
-        conversation = _begin(tx, user_id, turn, card)
+        place = _Place(None, Memory(), turn.message)
+        conversation = _begin(tx, user_id, turn, card, answer_id)
     else:
-        conversation, history, after = await _continue(tx, user_id, turn, turn.conversation_id, card)
-    generation = _append(
-        tx,
-        conversation,
-        turn,
-        card,
-        generation_id,
-        parent_id=history[-1].id if history else None,
-        after=after,
+        entered = await _enter(tx, user_id, turn.conversation_id)
+        after = entered.last_position
+        place = await _place(tx, entered, turn, card)
+        conversation = _go_on(tx, entered.conversation, turn, card, answer_id)
+    generation = Generation(
+        id=generation_id,
+        user_id=user_id,
+        conversation_id=conversation.id,
+        message_id=answer_id,
+        status=Status.STREAMING,
         owner_id=owner_id,
+        fence=1,
+        model=card.name,
+        last_seq=0,
+        failure_code=None,
     )
+    tx.messages.append_turn(
+        conversation.id,
+        after=after,
+        parent=place.path.leaf if place.path else None,
+        question=Question(question_id, place.question) if place.question is not None else None,
+        answer_id=answer_id,
+        model=card.name,
+        generation_id=generation_id,
+    )
+    tx.generations.add(generation)
+    title = () if turn.conversation_id is not None else entries(user_id, conversation.title)
+    tx.search.add(conversation.id, {question_id: found_by}, title=title)
     if key is not None:
         remember(tx, user_id, key, generation.id)
-    return Acknowledged(generation, conversation.system_prompt, history)
+    memory, question = place.memory, place.question
+    if question is None:
+        memory, question = memory.without_question()
+    return Acknowledged(generation, conversation.title, conversation.system_prompt, memory, question)
 
 
 async def own_conversation(tx: Transaction, user_id: str, conversation_id: str) -> Conversation:
@@ -76,77 +120,68 @@ def title_of(message: str) -> str:
     return " ".join(message.split(maxsplit=TITLE_CHARS)[:TITLE_CHARS])[:TITLE_CHARS].rstrip()
 
 
-def _begin(tx: Transaction, user_id: str, turn: Turn, card: ModelCard) -> Conversation:
+def _begin(tx: Transaction, user_id: str, turn: Turn, card: ModelCard, answer_id: str) -> Conversation:
     return tx.conversations.add(
         user_id=user_id,
-        title=title_of(turn.message),
+        title=title_of(turn.message or ""),
         model=card.name,
         model_given=turn.model is not None,
         system_prompt=turn.system_prompt or None,
+        leaf_id=answer_id,
     )
 
 
-async def _continue(
-    tx: Transaction, user_id: str, turn: Turn, conversation_id: str, card: ModelCard
-) -> tuple[Conversation, Sequence[Said], int]:
-    """The conversation as it is from now on, what was said in it, and the position of its newest message."""
+async def _enter(tx: Transaction, user_id: str, conversation_id: str) -> Entered:
     entered = await tx.conversations.enter(user_id, conversation_id)
     if entered is None:
         raise NotFound(NO_CONVERSATION)
     if entered.live_id is not None:
         raise ConversationBusy(retry_after=1)
-    history = await _history(tx, conversation_id, turn.parent_id or entered.newest_id)
-    before = entered.conversation
-    kept = before.system_prompt if turn.system_prompt is None else turn.system_prompt
-    conversation = tx.conversations.change(
+    return entered
+
+
+def _go_on(tx: Transaction, before: Conversation, turn: Turn, card: ModelCard, answer_id: str) -> Conversation:
+    """The conversation as it is from now on."""
+    return tx.conversations.change(
         before,
         model=card.name,
         model_given=before.model_given or turn.model is not None,
-        system_prompt=kept or None,
+        system_prompt=_system_prompt(before, turn),
+        leaf_id=answer_id,
     )
-    return conversation, history, entered.last_position
 
 
-async def _history(tx: Transaction, conversation_id: str, leaf_id: str | None) -> Sequence[Said]:
-    """The branch that the post continues: up to the parent that it names, else up to the newest message."""
+def _system_prompt(before: Conversation, turn: Turn) -> str | None:
+    kept = before.system_prompt if turn.system_prompt is None else turn.system_prompt
+    return kept or None
+
+
+async def _place(tx: Transaction, entered: Entered, turn: Turn, card: ModelCard) -> _Place:
+    conversation = entered.conversation
+    leaf_id = await _leaf(tx, conversation, turn)
     if leaf_id is None:
-        return []
-    history = await tx.messages.history(conversation_id, leaf_id)
-    if not history:
-        raise NotFound("There is no such message in this conversation.")
-    return history
+        return _Place(None, Memory(), turn.message)
+    path = await tx.paths.find(conversation.id, leaf_id)
+    if path is None:
+        raise NotFound(NO_MESSAGE)
+    tokens = room(
+        card, system_prompt=_system_prompt(conversation, turn), max_tokens=longest_answer(card, turn.max_tokens)
+    )
+    asked = turn.message is None
+    memory = await recall(tx, conversation.id, path, tokens=tokens, compacted=entered.compacted, asked=asked)
+    return _Place(path, memory, turn.message)
 
 
-def _append(
-    tx: Transaction,
-    conversation: Conversation,
-    turn: Turn,
-    card: ModelCard,
-    generation_id: str,
-    *,
-    parent_id: str | None,
-    after: int,
-    owner_id: str,
-) -> Generation:
-    answer = tx.messages.append_turn(
-        conversation.id,
-        after=after,
-        question=turn.message,
-        parent_id=parent_id,
-        model=card.name,
-        generation_id=generation_id,
-    )
-    generation = Generation(
-        id=generation_id,
-        user_id=conversation.user_id,
-        conversation_id=conversation.id,
-        message_id=answer,
-        status=Status.STREAMING,
-        owner_id=owner_id,
-        fence=1,
-        model=card.name,
-        last_seq=0,
-        failure_code=None,
-    )
-    tx.generations.add(generation)
-    return generation
+async def _leaf(tx: Transaction, conversation: Conversation, turn: Turn) -> str | None:
+    """The message that a post goes on from; None for another beginning."""
+    if turn.replaces is None:
+        return turn.parent_id or conversation.leaf_id
+    replaced = await tx.messages.spot(conversation.id, turn.replaces)
+    if replaced is None:
+        raise NotFound(NO_MESSAGE)
+    asked = replaced.role is Author.USER
+    if turn.message is None:
+        return replaced.id if asked else replaced.parent_id
+    if not asked:
+        raise Invalid("Only what a user said can be edited; an answer can be regenerated.")
+    return replaced.parent_id

@@ -1,26 +1,31 @@
 """Posting to a conversation: acknowledge, then let a model answer."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from app.core.errors import ConversationBusy, InsufficientScope, Invalid, MessageTooLong, NotFound
 from app.database import Database
 from app.domain.cards import ModelCard
-from app.domain.chat import Conversation, Generation, Turn
+from app.domain.chat import Author, Conversation, Generation, Turn
 from app.domain.identity import Principal
 from app.domain.prompts import ModelRequest
+from app.domain.providers import Provider
 from app.generation.engine import Engine
+from app.generation.indexing import entries_aside
 from app.generation.log import EventLog
 from app.generation.run import Assignment
 from app.providers.catalogue import Catalogue
 from app.repositories.idempotency import KeyRace
-from app.services.acknowledgement import Acknowledged, acknowledge, own_conversation
-from app.services.context import fit
+from app.services.acknowledgement import Acknowledged, acknowledge, own_conversation, title_of
+from app.services.compaction import Compactions
+from app.services.context import longest_answer
 from app.services.generations import GenerationService
 from app.services.idempotency import IdempotencyKey, find_replay
 from app.services.limits import Limited, RateLimits
 from app.services.tickets import check_ticket
+from app.services.titles import Titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class ChatService:
         engine: Engine,
         generations: GenerationService,
         limits: RateLimits,
+        compactions: Compactions,
+        titles: Titles,
         max_message_chars: int,
     ) -> None:
         self._database = database
@@ -48,6 +55,8 @@ class ChatService:
         self._engine = engine
         self._generations = generations
         self._limits = limits
+        self._compactions = compactions
+        self._titles = titles
         self._max_message_chars = max_message_chars
         self._posts: set[asyncio.Task[Started]] = set()
         self._turns: WeakValueDictionary[tuple[str, IdempotencyKey], asyncio.Lock] = WeakValueDictionary()
@@ -55,7 +64,7 @@ class ChatService:
     async def post(self, principal: Principal, turn: Turn, key: IdempotencyKey | None = None) -> Started:
         """Store the user's message, start the answer and hand out its log.
 
-        Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, parent, file or
+        Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, message, file or
         collection), InsufficientScope (a model that the API key may not use), ConversationBusy, TooMany (by the rate or
         at once), KeyReused, Unauthenticated (a ticket that is spent), Draining or DatabaseUnavailable: before the model
         is called and before anything is stored, but for a disk that fails in the last moment.
@@ -71,10 +80,8 @@ class ChatService:
         return await asyncio.shield(task)
 
     def _check(self, turn: Turn) -> None:
-        if not turn.message.strip():
-            raise Invalid("The message is empty.", field="message")
-        if len(turn.message) > self._max_message_chars:
-            raise MessageTooLong(f"A message may have at most {self._max_message_chars:,} characters.", field="message")
+        if turn.message is not None:
+            self._check_message(turn.message)
         if turn.parent_id is not None and turn.conversation_id is None:
             raise Invalid("A parent_id needs the conversation_id that it belongs to.", field="parent_id")
         # Nobody can have uploaded a file or made a collection yet.
@@ -82,6 +89,12 @@ class ChatService:
             raise NotFound("There is no such file.")
         if turn.collection is not None:
             raise NotFound("There is no such collection.")
+
+    def _check_message(self, message: str) -> None:
+        if not message.strip():
+            raise Invalid("The message is empty.", field="message")
+        if len(message) > self._max_message_chars:
+            raise MessageTooLong(f"A message may have at most {self._max_message_chars:,} characters.", field="message")
 
     async def _post(self, principal: Principal, turn: Turn, key: IdempotencyKey | None) -> Started:
         if key is None:
@@ -128,11 +141,19 @@ class ChatService:
         slot = self._engine.admit(user_id)
         try:
             await self._limits.spend(Limited.AI, principal.limit_key)
+            found_by = await entries_aside(user_id, turn.message or "")
             async with self._database.transaction(durable=False) as tx:
                 post = await acknowledge(
-                    tx, user_id, turn, card, key, owner_id=self._engine.instance_id, ticket=principal.ticket
+                    tx,
+                    user_id,
+                    turn,
+                    card,
+                    key,
+                    owner_id=self._engine.instance_id,
+                    found_by=found_by,
+                    ticket=principal.ticket,
                 )
-                assignment = Assignment(post.generation, card, provider, _request(turn, card, post))
+                assignment = self._assignment(turn, card, provider, post)
             # Nothing that could fail may stand here: the post is committed.
             started = Started(post.generation, self._engine.start(assignment, slot))
         except BaseException:
@@ -143,14 +164,25 @@ class ChatService:
         await self._database.settle()
         return started
 
+    def _assignment(self, turn: Turn, card: ModelCard, provider: Provider, post: Acknowledged) -> Assignment:
+        like = ModelRequest(
+            model=card,
+            messages=(),
+            system_prompt=post.system_prompt,
+            max_tokens=longest_answer(card, turn.max_tokens),
+            temperature=turn.temperature,
+            effort=turn.effort,
+        )
+        request = self._compactions.request(post.generation, post.memory, post.question, like)
+        return Assignment(post.generation, card, provider, request, self._naming(post))
 
-def _request(turn: Turn, card: ModelCard, post: Acknowledged) -> ModelRequest:
-    max_tokens = min(turn.max_tokens, card.max_output_tokens or turn.max_tokens)
-    return ModelRequest(
-        model=card,
-        messages=fit(post.history, turn.message, system_prompt=post.system_prompt, card=card, max_tokens=max_tokens),
-        system_prompt=post.system_prompt,
-        max_tokens=max_tokens,
-        temperature=turn.temperature,
-        effort=turn.effort,
-    )
+    def _naming(self, post: Acknowledged) -> Callable[[EventLog], None] | None:
+        """What gives the conversation a better title, while nothing was answered in it and nobody gave it another."""
+        if not self._titles.on:
+            return None
+        said = post.memory.said
+        first = said[0].content if said else post.question
+        answered = any(each.role is Author.ASSISTANT and each.content for each in said)
+        if answered or post.title != title_of(first):
+            return None
+        return self._titles.naming(post.generation, title=post.title, question=first)

@@ -78,4 +78,13 @@ CLAIMS: Mapping[str, Claim] = {
     "PATCH /conversations/{conversation_id}": user("chat"),
     "DELETE /conversations/{conversation_id}": user("chat", ends=True),
     "GET /conversations/{conversation_id}/messages": user("chat"),
+    "GET /conversations/{conversation_id}/summaries": user("chat"),
+    "POST /conversations/{conversation_id}/messages/{message_id}/regenerate": user("chat"),
+    "POST /conversations/{conversation_id}/messages/{message_id}/edit": user("chat"),
+    "POST /conversations/{conversation_id}/fork": user("chat"),
+    "PUT /conversations/{conversation_id}/messages/{message_id}/feedback": user("chat"),
+    "DELETE /conversations/{conversation_id}/messages/{message_id}/feedback": user("chat"),
+    "GET /conversations/{conversation_id}/export": user("chat"),
+    "GET /conversations/export": user("chat"),
+    "POST /conversations/import": user("chat"),
 }

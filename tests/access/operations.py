@@ -50,7 +50,7 @@ def operations_of(document: Mapping[str, Any]) -> Sequence[Operation]:
 
 def _operation(document: Mapping[str, Any], method: str, path: str, described: Mapping[str, Any]) -> Operation:
     media = described.get("requestBody", {}).get("content", {})
-    body = _resolved(document, media["application/json"]["schema"]) if "application/json" in media else None
+    body = _body(document, media["application/json"]["schema"]) if "application/json" in media else None
     parameters = described.get("parameters", ())
     return Operation(
         method,
@@ -89,6 +89,12 @@ def _is_id(document: Mapping[str, Any], name: str, schema: Mapping[str, Any]) ->
 
 def _is_many(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") == "array" or any(each.get("type") == "array" for each in schema.get("anyOf", ()))
+
+
+def _body(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a body that may be left out, the one that may be sent."""
+    sent = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    return _resolved(document, sent[0] if sent else schema)
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
