@@ -77,9 +77,16 @@ class ConversationRepository(Repository):
         model_given: bool,
         system_prompt: str | None,
         leaf_id: str | None = None,
+        created_at: datetime | None = None,
+        import_hash: str | None = None,
         terms_version: int = VERSION,
+        conflict: type[Exception] = Unauthenticated,
     ) -> Conversation:
-        """A new one; with `terms_version` 0 when others are to make its search entries."""
+        """A new one; with `terms_version` 0 when its search entries are to be made later.
+
+        The transaction fails with `conflict` when the account was deleted while this request was on its way, or when
+        the user has another conversation of the same `import_hash`.
+        """
         moment = now()
         conversation = Conversation(
             id=new_id(),
@@ -88,11 +95,10 @@ class ConversationRepository(Repository):
             model=model,
             model_given=model_given,
             system_prompt=system_prompt,
-            created_at=moment,
+            created_at=created_at or moment,
             updated_at=moment,
             leaf_id=leaf_id,
         )
-        # It conflicts when the account was deleted while this request was on its way.
         values = {
             "id": conversation.id,
             "user_id": user_id,
@@ -102,10 +108,11 @@ class ConversationRepository(Repository):
             "system_prompt": system_prompt,
             "leaf_id": leaf_id,
             "terms_version": terms_version,
-            "created_at": moment,
+            "import_hash": import_hash,
+            "created_at": conversation.created_at,
             "updated_at": moment,
         }
-        self._connection.later(_ADD, values, conflict=Unauthenticated)
+        self._connection.later(_ADD, values, conflict=conflict)
         return conversation
 
     async def get(self, user_id: str, conversation_id: str) -> Conversation | None:

@@ -1,20 +1,17 @@
 """Conversations that were made elsewhere: written as they were told, a piece at a time."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, literal, select
 
-from app.domain.chat import Conversation
 from app.models.chat import compactions, conversations, feedback, messages
 from app.models.identity import users
-from app.repositories.base import Repository, new_id, now
+from app.repositories.base import Repository
 
 Row = Mapping[str, Any]
 """The values of a row by the names of its columns."""
 
-_ADD_CONVERSATION = insert(conversations)
 _ADD_MESSAGES = insert(messages)
 _ADD_FEEDBACK = insert(feedback)
 _ADD_COMPACTIONS = insert(compactions)
@@ -36,47 +33,6 @@ class ImportRepository(Repository):
 
     async def user_exists(self, user_id: str) -> bool:
         return await self._row(_USER, {"user": user_id}) is not None
-
-    def add(
-        self,
-        *,
-        user_id: str,
-        title: str,
-        model: str,
-        model_given: bool,
-        system_prompt: str | None,
-        leaf_id: str | None,
-        created_at: datetime | None = None,
-        import_hash: str | None = None,
-    ) -> Conversation:
-        """A conversation whose search entries are made later. The transaction may fail with NotAdded."""
-        moment = now()
-        conversation = Conversation(
-            id=new_id(),
-            user_id=user_id,
-            title=title,
-            model=model,
-            model_given=model_given,
-            system_prompt=system_prompt,
-            created_at=created_at or moment,
-            updated_at=moment,
-            leaf_id=leaf_id,
-        )
-        values = {
-            "id": conversation.id,
-            "user_id": user_id,
-            "title": title,
-            "model": model,
-            "model_given": model_given,
-            "system_prompt": system_prompt,
-            "leaf_id": leaf_id,
-            "terms_version": 0,
-            "import_hash": import_hash,
-            "created_at": conversation.created_at,
-            "updated_at": moment,
-        }
-        self._connection.later(_ADD_CONVERSATION, values, conflict=NotAdded)
-        return conversation
 
     async def add_messages(self, rows: Sequence[Row]) -> None:
         """Now, so that one piece is held at a time."""

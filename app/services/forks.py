@@ -59,13 +59,14 @@ async def _copied(
     path = await tx.paths.find(conversation_id, leaf_id) if leaf_id is not None else None
     if path is None and message_id is not None:
         raise NotFound(NO_MESSAGE)
-    copy = tx.imports.add(
+    copy = tx.conversations.add(
         user_id=user_id,
         title=origin.title,
         model=origin.model,
         model_given=origin.model_given,
         system_prompt=origin.system_prompt,
-        leaf_id=None,
+        terms_version=0,
+        conflict=NotAdded,
     )
     if key is not None:
         remember(tx, user_id, key, copy.id)

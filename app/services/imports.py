@@ -120,7 +120,7 @@ class ImportService:
         model, given = await self._model(head)
         writing = await asyncio.to_thread(Writing, told.file)
         async with self._database.transaction() as tx:
-            conversation = tx.imports.add(
+            conversation = tx.conversations.add(
                 user_id=user_id,
                 title=_title(told.file),
                 model=model,
@@ -129,6 +129,8 @@ class ImportService:
                 leaf_id=writing.leaf_id,
                 created_at=head.created_at,
                 import_hash=told.fingerprint,
+                terms_version=0,
+                conflict=NotAdded,
             )
             if key is not None:
                 remember(tx, user_id, key, conversation.id)
