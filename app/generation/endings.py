@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 60.0
 """Seconds that readers wait for a database that is away before they are told that the ending could not be saved."""
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+_READ_AGAIN = 4_000_000
+"""Characters of a prompt, at most, that are read to estimate what a lost answer used."""
 _UNSAVED = Failure(FailureCode.INTERNAL, "The end of this answer could not be saved in time.", retryable=False)
 _LOST = Failure(FailureCode.INSTANCE_LOST, "The server went down while it wrote this answer.", retryable=True)
 
@@ -40,10 +42,6 @@ class Ending:
     bill: Bill | None = None
     attempts: Sequence[Attempt] = ()
     reasoning: Sequence[Reasoning] = ()
-
-
-_READ_AGAIN = 4_000_000
-"""Characters of a prompt, at most, that are read to estimate what a lost answer used."""
 
 
 class _Saved(Enum):

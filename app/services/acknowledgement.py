@@ -33,14 +33,16 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in its conversation a post goes on: behind `path`, or at the root. `memory` is of that.
+    """Where in its conversation a post goes on: behind `path`, or at the root, as message number `after` + 1.
 
-    `question` is to be added there; None: the path ends with it, and only another answer is to come.
+    `memory` is of that path. `question` is to be added there; None: the path ends with it, and only another answer is
+    to come.
     """
 
     path: Path | None
     memory: Memory
     question: str | None
+    after: int = 0
 
 
 async def acknowledge(
@@ -66,38 +68,15 @@ async def acknowledge(
         # First, so that of requests with one ticket the second waits here and hears of that, whatever else it wants.
         tx.tickets.bind(ticket, generation_id)
     question_id, answer_id = new_id(), new_id()
-    after = 0
     if turn.conversation_id is None:
         place = _Place(None, Memory(), turn.message)
         conversation = _begin(tx, user_id, turn, card, answer_id)
     else:
         entered = await _enter(tx, user_id, turn.conversation_id)
-        after = entered.last_position
         place = await _place(tx, entered, turn, card)
         conversation = _go_on(tx, entered.conversation, turn, card, answer_id)
-    generation = Generation(
-        id=generation_id,
-        user_id=user_id,
-        conversation_id=conversation.id,
-        message_id=answer_id,
-        status=Status.STREAMING,
-        owner_id=owner_id,
-        fence=1,
-        model=card.name,
-        last_seq=0,
-        failure_code=None,
-    )
-    tx.messages.append_turn(
-        conversation.id,
-        after=after,
-        parent=place.path.leaf if place.path else None,
-        question=Question(question_id, place.question) if place.question is not None else None,
-        answer_id=answer_id,
-        model=card.name,
-        generation_id=generation_id,
-    )
-    tx.generations.add(generation)
-    title = () if turn.conversation_id is not None else entries(user_id, conversation.title)
+    generation = _append(tx, conversation, place, question_id, answer_id, generation_id, owner_id)
+    title = entries(user_id, conversation.title) if turn.conversation_id is None else ()
     tx.search.add(conversation.id, {question_id: found_by}, title=title)
     if key is not None:
         remember(tx, user_id, key, generation.id)
@@ -105,6 +84,41 @@ async def acknowledge(
     if question is None:
         memory, question = memory.without_question()
     return Acknowledged(generation, conversation.title, conversation.system_prompt, memory, question)
+
+
+def _append(
+    tx: Transaction,
+    conversation: Conversation,
+    place: _Place,
+    question_id: str,
+    answer_id: str,
+    generation_id: str,
+    owner_id: str,
+) -> Generation:
+    """Add the question, if there is one to add, the answer to come, and the run that is to write it."""
+    generation = Generation(
+        id=generation_id,
+        user_id=conversation.user_id,
+        conversation_id=conversation.id,
+        message_id=answer_id,
+        status=Status.STREAMING,
+        owner_id=owner_id,
+        fence=1,
+        model=conversation.model,
+        last_seq=0,
+        failure_code=None,
+    )
+    tx.messages.append_turn(
+        conversation.id,
+        after=place.after,
+        parent=place.path.leaf if place.path else None,
+        question=Question(question_id, place.question) if place.question is not None else None,
+        answer_id=answer_id,
+        model=conversation.model,
+        generation_id=generation_id,
+    )
+    tx.generations.add(generation)
+    return generation
 
 
 async def own_conversation(tx: Transaction, user_id: str, conversation_id: str) -> Conversation:
@@ -160,7 +174,7 @@ async def _place(tx: Transaction, entered: Entered, turn: Turn, card: ModelCard)
     conversation = entered.conversation
     leaf_id = await _leaf(tx, conversation, turn)
     if leaf_id is None:
-        return _Place(None, Memory(), turn.message)
+        return _Place(None, Memory(), turn.message, entered.last_position)
     path = await tx.paths.find(conversation.id, leaf_id)
     if path is None:
         raise NotFound(NO_MESSAGE)
@@ -169,7 +183,7 @@ async def _place(tx: Transaction, entered: Entered, turn: Turn, card: ModelCard)
     )
     asked = turn.message is None
     memory = await recall(tx, conversation.id, path, tokens=tokens, compacted=entered.compacted, asked=asked)
-    return _Place(path, memory, turn.message)
+    return _Place(path, memory, turn.message, entered.last_position)
 
 
 async def _leaf(tx: Transaction, conversation: Conversation, turn: Turn) -> str | None:
