@@ -1,5 +1,7 @@
 """The models for summaries and titles, and how long conversations are kept: what is malformed refuses to start."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -12,9 +14,10 @@ def test_without_them_nothing_is_summed_up_named_or_deleted() -> None:
 
 
 @pytest.mark.parametrize("name", ["summary_model", "title_model", "conversation_days"])
-def test_an_empty_one_is_not_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name.upper(), "")
-    assert not getattr(Settings(_env_file=None), name)
+def test_an_empty_one_is_not_set(name: str, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"{name.upper()}=\n")
+    assert not getattr(Settings(_env_file=file), name)
 
 
 @pytest.mark.parametrize("name", ["openai/gpt-4.1-mini", "ollama/library/qwen3:0.6b", "anthropic/claude-haiku-4-5"])
