@@ -1,15 +1,15 @@
 """The web process: `create_app()` for any ASGI server, `python -m app.main` for ours."""
 
-import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from types import FrameType
+from pathlib import Path
+from socket import socket
 
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -17,9 +17,11 @@ from fastapi.telemetry import TelemetryConfig
 from app import __version__, problems
 from app.bootstrap import House, build
 from app.core.config import Settings, StartRefused, read_settings
+from app.core.exposition import Crew
 from app.core.logging import configure_logging
 from app.core.tracing import Tracing
 from app.description import DescribedAPI, operation_id
+from app.draining import Draining
 from app.exchange import is_quiet
 from app.middleware import middleware
 from app.routers import (
@@ -40,7 +42,10 @@ from app.routers import (
     usage,
     users,
 )
-from app.server import listen, serve
+from app.server import Server, adopt, listen, serve
+from app.workers import parent
+from app.workers.link import Link
+from app.workers.place import Place
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routes=_rooms().routes,
     )
     app.state.house = house
+    app.state.draining = Draining(house)
     problems.install(app)
     return app
 
@@ -125,53 +131,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     except Exception:
         logger.exception("the start failed")  # the server would log this without its causes
         raise
-    _drain_on_signals(house)
+    app.state.draining.attend_signals()
     try:
         yield
     finally:
         await house.close()
-
-
-def _drain_on_signals(house: House) -> None:
-    """Drain first, then hand the signal to the server's own handler.
-
-    Left alone, uvicorn cancels streams and only then runs the shutdown of the lifespan: too late to let anything
-    finish. A second signal ends what still runs, with its text kept and its readers told; a third goes straight on.
-    """
-    loop = asyncio.get_running_loop()
-    received: list[int] = []
-    drains: list[asyncio.Task[None]] = []
-    drained = asyncio.Event()
-
-    def install(signum: int) -> None:
-        inherited = signal.getsignal(signum)
-
-        def handler(number: int, frame: FrameType | None) -> None:
-            received.append(number)
-            if len(received) > 2:
-                hand_on(number, frame)
-            else:
-                patience = house.settings.drain_seconds if len(received) == 1 else 0.0
-                loop.call_soon_threadsafe(lambda: drains.append(loop.create_task(drain(number, frame, patience))))
-
-        def hand_on(number: int, frame: FrameType | None) -> None:
-            if callable(inherited):
-                inherited(number, frame)
-
-        async def drain(number: int, frame: FrameType | None, patience: float) -> None:
-            logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": patience})
-            await house.drain(patience)
-            if not drained.is_set():  # a second SIGINT would make the server skip its shutdown
-                drained.set()
-                hand_on(number, frame)
-
-        signal.signal(signum, handler)
-
-    try:
-        install(signal.SIGTERM)
-        install(signal.SIGINT)
-    except ValueError:
-        logger.debug("signals belong to the main thread; whoever runs this one drains it by closing it")
 
 
 def _welcome(house: House) -> None:
@@ -186,24 +150,54 @@ def _welcome(house: House) -> None:
 def run() -> None:
     """Serve until a signal. Exits with 2, and one line for each thing that has to be set otherwise."""
     os.umask(0o077)  # conversations and password hashes are nobody else's on this machine
+    place = Place.read(sys.argv[1:])
     try:
         settings = read_settings()
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, worker=place.number if place else None)
         app = create_app(settings)
         house: House = app.state.house
         house.upkeep.claim()
-        listening = listen(settings)
+        if place is None:
+            listening = listen(settings)
+            if settings.web_concurrency > 1:
+                _employ(settings, listening)
+        else:
+            listening = adopt(place.listening)
     except StartRefused as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201
         sys.exit(2)
 
-    def ready() -> None:
+    async def ready(server: Server) -> None:
         # What is there now stays. To look through it again and again stopped all streams for 150 ms each time.
         gc.collect()
         gc.freeze()
-        _welcome(house)
+        if place is None:
+            _welcome(house)
+        else:
+            await house.exposition.join(Crew(place.number, place.count, place.folder))
+            _attend_parent(app, place, server)
 
     serve(app, listening, ready)
+
+
+def _employ(settings: Settings, listening: socket) -> None:
+    """Become the parent of workers, which each are this program again. All that can be refused has been by now."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="ai-backend-"))
+    except OSError as error:
+        raise StartRefused(f"TMPDIR: no folder for the workers can be made ({error.strerror})") from error
+    parent.start(listening, settings.web_concurrency, settings.log_level, folder)
+
+
+def _attend_parent(app: FastAPI, place: Place, server: Server) -> None:
+    house: House = app.state.house
+    draining: Draining = app.state.draining
+
+    def gone() -> None:
+        server.stop_listening()  # whoever is started in the parent's place wants the port
+        draining.abandoned()
+
+    Link(place.link).attend(on_greet=lambda: _welcome(house), on_leave=draining.told, on_gone=gone)
 
 
 if __name__ == "__main__":

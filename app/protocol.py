@@ -210,7 +210,10 @@ class _Pipe:
 
     @property
     def gone(self) -> bool:
-        return self._cycle.disconnected or self._cycle.transport.is_closing()
+        # uvicorn learns that a connection closes one round of the loop later, and calls it an error of ours if the
+        # answer is left without an end before that.
+        self._cycle.disconnected = self._cycle.disconnected or self._cycle.transport.is_closing()
+        return self._cycle.disconnected
 
     def write(self, body: bytes) -> None:
         self._cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))

@@ -80,6 +80,8 @@ class ServerSettings(_Group):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    web_concurrency: int = Field(1, ge=1, le=256)
+    """How many worker processes serve there; more than one need a database and a Redis that are servers."""
     environment: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split)] = []
@@ -226,6 +228,20 @@ class Settings(
     @property
     def production(self) -> bool:
         return self.environment == "production"
+
+    @model_validator(mode="after")
+    def _refuse_workers_with_embedded_parts(self) -> Self:
+        missing = []
+        if self.database_url.get_secret_value().startswith("sqlite"):
+            missing.append("DATABASE_URL to a PostgreSQL, MariaDB or MySQL server")
+        if self.redis_url is None:
+            missing.append("REDIS_URL to a Redis, which holds what they share of streams and limits")
+        if self.web_concurrency > 1 and missing:
+            raise ValueError(
+                f"WEB_CONCURRENCY: {self.web_concurrency} workers cannot share what one process embeds; "
+                f"set {', and '.join(missing)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_a_weak_secret(self) -> Self:

@@ -25,11 +25,14 @@ FRAMES = 50
 _CAUSES = 5
 
 
-def configure_logging(level: str, stream: TextIO | None = None) -> None:
-    """Send all logs through one handler: ours from `level` on, those of libraries from WARNING on at the least."""
+def configure_logging(level: str, stream: TextIO | None = None, *, worker: int | None = None) -> None:
+    """Send all logs through one handler: ours from `level` on, those of libraries from WARNING on at the least.
+
+    `worker` is told by each entry, where there are several.
+    """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(worker))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(threshold, logging.WARNING))
@@ -49,6 +52,10 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
 class JsonFormatter(logging.Formatter):
     """An entry as one line of ASCII: what users wrote cannot forge another line or move a terminal's cursor."""
 
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._fixed = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -56,6 +63,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
             "request_id": request_id(),
+            **self._fixed,
         }
         entry.update((name, value) for name, value in record.__dict__.items() if name not in _STANDARD)
         if record.exc_info and record.exc_info[1]:

@@ -1,10 +1,13 @@
 """What this process counts and measures, in a registry of its own that Prometheus reads."""
 
+import asyncio
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from app.core.pace import Pace, Tallies
 from app.core.traffic import Traffic
@@ -29,6 +32,10 @@ class Metrics:
         self.database_connections = Gauge(
             "ai_database_connections_in_use", "Connections that are taken from the pool.", registry=registry
         )
+        self.redis_away = Gauge(
+            "ai_redis_away", "1 while this process does without Redis although REDIS_URL is set.", registry=registry
+        )
+        Gauge("ai_event_loop_tasks", "Tasks of the event loop.", registry=registry).set_function(_tasks)
         self.checkpoint = Histogram(
             "ai_checkpoint_seconds", "To save what live generations gained.", registry=registry, buckets=_SAVING
         )
@@ -88,9 +95,9 @@ class Metrics:
         """A limit was not counted in Redis, though it should have been."""
         self._limits_local.labels(reason).inc()
 
-    def exposition(self) -> bytes:
-        """All of it in Prometheus' text format 0.0.4, the one that every reader takes."""
-        return generate_latest(self._registry)
+    def exposition(self, worker: str | None = None) -> bytes:
+        """All of it in Prometheus' text format 0.0.4, the one that every reader takes; each series under this label."""
+        return generate_latest(self._registry if worker is None else _Labelled(self._registry, worker))
 
     def _label(self, provider: str) -> str:
         # Rows in the database may name a provider that is configured no more.
@@ -107,3 +114,26 @@ class Metrics:
             self._tokens.labels(provider, "output")
             self._attempts.labels(provider, "complete")
             self._ended.labels(provider, "complete", "none")
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # read outside of a loop
+        return 0
+
+
+class _Labelled(Collector):
+    """The same series with one label more."""
+
+    def __init__(self, whole: Collector, worker: str) -> None:
+        self._whole = whole
+        self._worker = worker
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._whole.collect():
+            labelled = Metric(family.name, family.documentation, family.type)
+            labelled.samples = [
+                sample._replace(labels={**sample.labels, "worker": self._worker}) for sample in family.samples
+            ]
+            yield labelled

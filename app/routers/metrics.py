@@ -35,7 +35,7 @@ async def metrics(request: Request, house: HouseDep) -> PlainTextResponse:
     peer = request.client.host if request.client else None
     if not (_from_here(peer, request.headers) or _knows(house.settings.metrics_token, request.headers)):
         raise Unauthenticated
-    return PlainTextResponse(house.metrics.exposition(), headers=_HEADERS)
+    return PlainTextResponse(await house.exposition.text(), headers=_HEADERS)
 
 
 def _from_here(peer: str | None, headers: Mapping[str, str]) -> bool:
