@@ -7,6 +7,8 @@ revision = ${repr(up_revision).replace("'", '"')}
 down_revision = ${repr(down_revision).replace("'", '"')}
 branch_labels = ${repr(branch_labels).replace("'", '"')}
 depends_on = ${repr(depends_on).replace("'", '"')}
+# The earlier revision whose version stopped using what this one takes away. None: an older version lives with all of it.
+contracts = None
 
 
 def upgrade() -> None:

@@ -5,11 +5,12 @@ import asyncio
 import getpass
 import os
 import sys
+from contextlib import suppress
 
 from app import migrations
 from app.bootstrap import build
 from app.core.config import Settings, StartRefused, read_settings
-from app.core.errors import AppError, DatabaseUnavailable
+from app.core.errors import AppError
 from app.database import Database
 
 
@@ -40,22 +41,12 @@ async def _migrate(settings: Settings) -> None:
             return
         try:
             await migrations.migrate(database.url)
-        except StartRefused:
-            if not await _is_ahead(database):
-                raise
-            # A release is taken back. The newer one has kept its schema fit for us; `/ready` accepts it, too.
+        except migrations.SchemaAhead:  # a release is taken back
             _say("The schema is of a newer version, and stays as it is.")
         else:
             _say(f"The schema is at {await database.revision()}.")
     finally:
         await database.close()
-
-
-async def _is_ahead(database: Database) -> bool:
-    try:
-        return migrations.shipped().ahead(await database.revision())
-    except DatabaseUnavailable:
-        return False
 
 
 async def _create_admin(settings: Settings, email: str) -> None:
@@ -64,7 +55,8 @@ async def _create_admin(settings: Settings, email: str) -> None:
     try:
         if (file := house.database.file) is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            await migrations.migrate(house.database.url)
+            with suppress(migrations.SchemaAhead):
+                await migrations.migrate(house.database.url)
         await house.accounts.create_admin(email=email, password=password)
         _say(f"{email} is an administrator now.")
     except AppError as error:

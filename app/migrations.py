@@ -9,6 +9,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,14 +19,24 @@ from app.core.config import StartRefused
 _SCRIPTS = Path(__file__).parent.parent / "alembic"
 
 
+class SchemaAhead(Exception):
+    """The database is at a migration of a newer version, and stays there."""
+
+
 async def migrate(url: URL) -> None:
     """Apply every migration that is missing, each in its transaction where the database can.
 
-    Raises StartRefused for a database that is away, is none, or is ahead of this version.
+    Raises StartRefused for a database that is away or is none, and SchemaAhead where a newer version has migrated
+    already: it keeps its schema fit for the version before it, so this one can work.
     """
     try:
         await asyncio.to_thread(command.upgrade, _config(url), "head")
-    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError) as error:
+    except CommandError as error:
+        # Nothing else asks for a revision that may not be there: "head" always is.
+        if isinstance(error.__cause__, ResolutionError):
+            raise SchemaAhead from error
+        raise StartRefused(f"DATABASE_URL: the database cannot be migrated ({error})") from error
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
         raise StartRefused(
             f"DATABASE_URL: the database cannot be reached or migrated ({type(error).__name__})"
         ) from error
@@ -44,10 +55,6 @@ class Shipped:
         One that we do not know is ahead: a newer version has migrated already, and keeps its schema fit for us.
         """
         return revision is None or (revision in self.known and revision != self.head)
-
-    def ahead(self, revision: str | None) -> bool:
-        """Whether a database is at a migration of a newer version."""
-        return revision is not None and revision not in self.known
 
 
 @cache
