@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from app.core.errors import ConversationBusy, InsufficientScope, Invalid, MessageTooLong, NotFound
+from app.core.errors import ConversationBusy, InsufficientScope, Invalid, MessageTooLong, NotFound, TooMany
 from app.database import Database
 from app.domain.cards import ModelCard
 from app.domain.chat import Author, Conversation, Generation, Turn
@@ -26,6 +26,9 @@ from app.services.idempotency import IdempotencyKey, find_replay
 from app.services.limits import Limited, RateLimits
 from app.services.tickets import check_ticket
 from app.services.titles import Titles
+
+_ON_RECORD_WITHIN = 0.25
+"""Seconds from when a post is counted to when it is committed, usually."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,20 @@ class ChatService:
                 generation_id, _ = await self._look(user_id, turn, key)
                 if generation_id is None:
                     raise ConversationBusy(retry_after=1) from error
+            except TooMany:
+                # So it may; there it is counted already, and on record in a moment.
+                generation_id = await self._look_again(user_id, turn, key)
+                if generation_id is None:
+                    raise
         generation, log = await self._generations.open(user_id, generation_id)
         return Started(generation, log, replayed=True)
+
+    async def _look_again(self, user_id: str, turn: Turn, key: IdempotencyKey | None) -> str | None:
+        if key is None:
+            return None
+        await asyncio.sleep(_ON_RECORD_WITHIN)
+        generation_id, _ = await self._look(user_id, turn, key)
+        return generation_id
 
     async def _look(
         self, user_id: str, turn: Turn, key: IdempotencyKey | None
@@ -138,7 +153,7 @@ class ChatService:
     async def _begin(self, principal: Principal, turn: Turn, key: IdempotencyKey | None, card: ModelCard) -> Started:
         user_id = principal.user.id
         provider = self._catalogue.provider(card)
-        slot = self._engine.admit(user_id)
+        slot = await self._engine.admit(user_id)
         try:
             await self._limits.spend(Limited.AI, principal.limit_key)
             found_by = await entries_aside(user_id, turn.message or "")

@@ -44,11 +44,12 @@ class ReadinessService:
         return Readiness("degraded" if parts.get("redis") == "away" else "ready", parts)
 
     async def _redis_parts(self) -> Mapping[str, str]:
-        """Redis itself, where there is one, and where limits are counted."""
+        """Redis itself, where there is one; where limits are counted; where instances get each other's events."""
         if self._redis is None:
-            return {"limits": "local"}
-        there = await self._redis.answers()
-        return {"redis": "ok", "limits": "shared"} if there else {"redis": "away", "limits": "local"}
+            return {"limits": "local", "streams": "local"}
+        if await self._redis.answers():
+            return {"redis": "ok", "limits": "shared", "streams": "shared"}
+        return {"redis": "away", "limits": "local", "streams": "local"}
 
     async def _database_state(self) -> str:
         try:

@@ -37,7 +37,7 @@ class UsageService:
             if standing is not None:
                 resets_at = (moment + timedelta(seconds=standing.resets_in)).replace(microsecond=0)
                 quotas.append(Quota(name, standing.limit, standing.remaining, resets_at))
-        if room := self._engine.room(principal.user.id):
+        if room := await self._engine.room(principal.user.id):
             limit, remaining = room
             quotas.append(Quota("concurrent_answers", limit, remaining, None))
         return quotas

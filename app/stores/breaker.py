@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import TypeVar
 
+from app.stores.cancelling import cancellable
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -50,8 +52,9 @@ class Breaker:
         if self.open:
             raise Away(self._name)
         try:
-            async with asyncio.timeout(self._patience):
-                result = await work()
+            with cancellable():
+                async with asyncio.timeout(self._patience):
+                    result = await work()
         except self._errors as error:
             self._fail(error)
             raise Away(self._name) from error
@@ -74,8 +77,9 @@ class Breaker:
         while True:
             await asyncio.sleep(PAUSE)
             try:
-                async with asyncio.timeout(self._patience):
-                    await self._probe()
+                with cancellable():
+                    async with asyncio.timeout(self._patience):
+                        await self._probe()
             except self._errors:
                 continue
             self._failures = 0

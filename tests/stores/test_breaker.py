@@ -127,6 +127,23 @@ async def test_a_caller_that_is_cancelled_says_nothing_about_the_part(guard: Bre
     assert not guard.open
 
 
+async def test_a_cancellation_that_got_lost_underneath_counts(guard: Breaker) -> None:
+    async def swallow() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionError from None
+        return ""
+
+    task = asyncio.create_task(guard.call(swallow))
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not guard.open
+
+
 async def test_each_change_is_logged_once(guard: Breaker, part: Part, caplog: pytest.LogCaptureFixture) -> None:
     part.broken = ConnectionError("refused")
     await asyncio.gather(*(fail(guard, part, 100) for _ in range(10)))
