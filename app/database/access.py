@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
 from app.core.config import StartRefused, StorageSettings
@@ -129,19 +130,19 @@ class Transaction:
 
 class Database:
     """Transactions on connections that are shared. Waiting for one, and each statement, is bounded; what is away is
-    DatabaseUnavailable."""
+    DatabaseUnavailable. `store` is what DATABASE_URL names, unless another is given."""
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, store: Store | None = None) -> None:
         self.url = database_url(settings.database_url.get_secret_value())
         try:
-            self._store: Store = (SqliteStore if self.embedded else ServerStore)(self.url, settings)
+            self._store: Store = store or _store(self.url, settings)
         except (ImportError, TypeError, ArgumentError) as error:
             raise StartRefused(f"DATABASE_URL: no driver for {self.url.drivername} as it is written") from error
 
     @property
     def embedded(self) -> bool:
         """Whether this is a file that belongs to one process."""
-        return self.url.get_backend_name() == "sqlite"
+        return self._store.embedded
 
     @property
     def file(self) -> Path | None:
@@ -197,6 +198,11 @@ class Database:
         except TROUBLE as error:
             _rename(error)
             raise
+
+
+def _store(url: URL, settings: StorageSettings) -> Store:
+    kind = SqliteStore if url.get_backend_name() == "sqlite" else ServerStore
+    return kind(url, settings)
 
 
 def _rename(error: Exception) -> None:

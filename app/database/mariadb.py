@@ -12,6 +12,8 @@ from asyncmy import errors
 from asyncmy.connection import Connection
 from asyncmy.constants import CR
 
+from app.database.bounds import IDLE_TRANSACTION
+
 T = TypeVar("T")
 
 # What servers are set up to do differs; our statements were written against this. Times are UTC; values that do not fit
@@ -20,6 +22,7 @@ T = TypeVar("T")
 _SESSION = (
     "SET SESSION time_zone='+00:00', sql_mode='TRADITIONAL'"
     " /*M!100101 , tx_isolation='READ-COMMITTED' */ /*!80000 , transaction_isolation='READ-COMMITTED' */"
+    f" /*M!100301 , idle_transaction_timeout={IDLE_TRANSACTION} */"
 )
 _LIMITS = (
     ", innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}"

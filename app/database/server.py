@@ -5,17 +5,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from sqlalchemy import AsyncAdaptedQueuePool, Connection
+from sqlalchemy import AdaptedConnection, AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.config import StorageSettings
+from app.database.bounds import IDLE_TRANSACTION
 from app.database.unit import Unit
 
 T = TypeVar("T")
 
 
 class ServerStore:
+    embedded = False
+
     def __init__(self, url: URL, settings: StorageSettings) -> None:
         self._engine = _engine(url, settings)
         self._patience = settings.database_pool_timeout
@@ -53,7 +57,7 @@ class ServerStore:
 
 
 def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=settings.database_pool_size,
         max_overflow=0,
@@ -62,6 +66,16 @@ def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
         pool_use_lifo=True,
         hide_parameters=True,  # a statement's parameters are what users wrote; errors are logged
         connect_args=connect_args(url, settings.database_pool_timeout, settings.database_statement_timeout),
+    )
+    if url.drivername == "postgresql+asyncpg":
+        event.listen(engine.sync_engine, "connect", _bound_transactions)
+    return engine
+
+
+def _bound_transactions(connection: AdaptedConnection, _: ConnectionPoolEntry) -> None:
+    """By a statement: PgBouncer refuses connections that ask for it when they begin."""
+    connection.run_async(
+        lambda driver: driver.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION}s'")
     )
 
 

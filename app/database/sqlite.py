@@ -33,6 +33,8 @@ _Job = tuple[_Work, "asyncio.Future[Any] | None"]
 
 
 class SqliteStore:
+    embedded = True
+
     def __init__(self, url: URL, settings: StorageSettings) -> None:
         patience = settings.database_statement_timeout
         # SQLite has one writer. Waiting here is fair and wakes at once; its busy handler is neither.

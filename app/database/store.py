@@ -13,6 +13,11 @@ T = TypeVar("T")
 
 class Store(Protocol):
     @property
+    def embedded(self) -> bool:
+        """Whether this is a file that belongs to one process."""
+        ...
+
+    @property
     def in_use(self) -> int:
         """How many connections are taken."""
         ...

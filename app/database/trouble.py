@@ -9,7 +9,7 @@ TROUBLE = (DBAPIError, PoolTimeout, OSError, TimeoutError)
 # Of servers' errors, which no dialect tells apart: no connection, no access, no such database (yet), no resources,
 # shutting down or starting up, its disk failing, read-only, a transaction that was rolled back or refused a lock to end
 # a conflict, a statement that took too long.
-_AWAY_STATES = ("08", "28", "3D", "53", "57", "58", "25006", "40", "55P03", "70100")
+_AWAY_STATES = ("08", "28", "3D", "53", "57", "58", "25006", "25P03", "40", "55P03", "70100")
 # The same of MariaDB and MySQL, where most have no state of their own.
 _AWAY_NUMBERS = frozenset(
     number
@@ -21,7 +21,7 @@ _AWAY_NUMBERS = frozenset(
         (1290, 1836),  # read-only
         (1205, 1206, 1213, 3572),  # locks
         (1020, 1412),  # something has changed since the transaction began
-        (1317, 1969, 3024),  # interrupted
+        (1317, 1927, 1969, 3024, 4031),  # interrupted, or ended for saying nothing
     )
     for number in of_one_kind
 )

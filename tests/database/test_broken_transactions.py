@@ -1,5 +1,6 @@
 """A transaction that cannot begin or cannot be committed costs itself alone; the next ones are whole again."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -30,6 +31,35 @@ async def fail_to_commit(database: Database) -> None:
     async with database.transaction() as tx:
         await tx._connection.run(text("PRAGMA defer_foreign_keys=ON"))
         tx.conversations.add(user_id="nobody", title="T", model="m", model_given=False, system_prompt=None)
+
+
+@pytest.mark.parametrize(
+    ("database_kind", "bound", "shorten"),
+    [
+        ("postgresql", "SHOW idle_in_transaction_session_timeout", "SET idle_in_transaction_session_timeout = '200ms'"),
+        ("mariadb", "SELECT @@idle_transaction_timeout", "SET SESSION idle_transaction_timeout = 1"),
+    ],
+    indirect=["database_kind"],
+)
+async def test_one_of_a_process_that_stands_still_keeps_its_locks_only_for_a_while(
+    database_kind: str, bound: str, shorten: str, database: Database
+) -> None:
+    async with database.snapshot() as tx:
+        (row,) = await tx._connection.rows(text(bound))
+    assert str(*row.values()) in ("10s", "10")
+
+    async def stand_still() -> None:
+        async with database.transaction() as tx:
+            await add(tx, "lost")
+            await tx._connection.run(text(shorten))
+            await asyncio.sleep(1.5)
+            await add(tx, "late")
+
+    with pytest.raises(DatabaseUnavailable):
+        await stand_still()
+
+    async with database.transaction() as tx:
+        await add(tx, "lost")
 
 
 async def test_after_a_lock_that_did_not_come_what_a_block_raises_still_undoes_what_it_wrote(
