@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app import __version__
 from app.core.config import Settings
+from app.core.exposition import Exposition
 from app.core.metrics import Metrics
 from app.core.passwords import Passwords
 from app.core.secret_key import secret_key
@@ -23,6 +24,7 @@ from app.generation.engine import Engine, EngineLimits
 from app.generation.leases import Lease
 from app.generation.log import MemoryLogs
 from app.generation.mirror import Mirrors
+from app.generation.publishing import DirectPublisher, Publisher, SharedPublisher
 from app.generation.sweeper import Sweeper
 from app.providers.catalogue import Catalogue
 from app.providers.prices import Prices
@@ -61,12 +63,20 @@ from app.services.upkeep import Upkeep
 from app.services.usage import UsageService
 from app.services.users import UserService
 from app.stores.memory import MemoryWindows
+from app.stores.signals import NoSignals, Signal, Signals
+from app.stores.slots import LocalSlots, Slots
+from app.stores.streams import Streams
 from app.stores.windows import Counters, FixedWindows
 from app.wire.download import DownloadLimits
 from app.wire.response import StreamLimits
 
 if TYPE_CHECKING:
     from app.stores.redis import RedisServer
+
+_STANDING_STATEMENT = 5.0
+_STANDING_WAIT = 2.0
+_SETTLING = 2.0
+"""Seconds at the end of a drain for what others are to see."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class House:
 
     settings: Settings
     metrics: Metrics
+    exposition: Exposition
     tracing: Tracing
     watchdog: Watchdog
     stream_limits: StreamLimits
@@ -87,6 +98,7 @@ class House:
     catalogue: Catalogue
     prices: Prices
     mirrors: Mirrors
+    publisher: Publisher
     engine: Engine
     redis: "RedisServer | None"
     limits: RateLimits
@@ -125,14 +137,17 @@ class House:
         self.watchdog.start()
 
     async def drain(self, seconds: float) -> None:
-        """Begin nothing new, and give answers and exports so long to end by themselves."""
+        """Begin nothing new, give answers and exports so long to end by themselves, and send readers elsewhere."""
         downloads = (self.exports.drain(seconds), self.transfers.drain(seconds))
         await asyncio.gather(self.engine.drain(seconds), self.titles.drain(), *downloads)
+        self.mirrors.part()
+        await self.publisher.settle(_SETTLING)
 
     async def close(self) -> None:
         """Drain what a signal has not drained, and let go of everything, in reverse, whatever fails on the way."""
         async with AsyncExitStack() as last_first:
             last_first.push_async_callback(self.tracing.close)
+            last_first.callback(self.exposition.close)
             last_first.callback(self.upkeep.unlock)
             last_first.push_async_callback(self.database.close)
             last_first.push_async_callback(self.standing_database.close)
@@ -160,23 +175,29 @@ def build(settings: Settings) -> House:
     prices = Prices(officially_priced(settings) & providers.keys())
     metrics = Metrics(providers, __version__)
     metrics.database_connections.set_function(lambda: database.connections_in_use)
-    endings = Endings(database, metrics)
+    redis = _redis(settings, metrics)
+    streams = _streams(redis)
+    endings = Endings(database, metrics, streams)
     standing = _standing_database(database, settings)
     lease = Lease(standing)
     checkpointer = Checkpointer(standing, settings.checkpoint_seconds, metrics)
+    publisher = SharedPublisher(streams, lease) if streams else DirectPublisher(lease)
+    slots = _slots(redis, metrics)
     engine = Engine(
         logs=MemoryLogs(),
+        publisher=publisher,
         lease=lease,
         checkpointer=checkpointer,
         endings=endings,
         price=prices.cost,
         limits=_engine_limits(settings),
+        slots=slots,
         metrics=metrics,
     )
-    mirrors = Mirrors(database)
-    redis, counters = _counters(settings, metrics)
-    limits = RateLimits(settings, counters)
-    generations = GenerationService(database, engine, mirrors)
+    mirrors = Mirrors(database, streams)
+    signals = _signals(redis, engine)
+    limits = RateLimits(settings, _counters(redis, metrics))
+    generations = GenerationService(database, engine, mirrors, signals)
     service_keys = ServiceKeys(database, settings)
     closing = Closing(database, generations)
     reindexing = Reindexing(database)
@@ -192,6 +213,7 @@ def build(settings: Settings) -> House:
     return House(
         settings=settings,
         metrics=metrics,
+        exposition=Exposition(metrics),
         tracing=tracing(settings, __version__),
         watchdog=Watchdog(settings.watchdog_seconds, on_lag=metrics.loop_lag.observe, on_stall=metrics.loop_stalls.inc),
         stream_limits=StreamLimits(ping=settings.ping_seconds, stuck=settings.reader_timeout),
@@ -203,6 +225,7 @@ def build(settings: Settings) -> House:
         catalogue=catalogue,
         prices=prices,
         mirrors=mirrors,
+        publisher=publisher,
         engine=engine,
         redis=redis,
         limits=limits,
@@ -252,35 +275,82 @@ def build(settings: Settings) -> House:
             lease=lease,
             sweeper=Sweeper(standing, endings, lease, engine.lives),
             checkpointer=checkpointer,
+            publisher=publisher,
             accounts=accounts,
             closing=closing,
             clearing=clearing,
             expiry=expiry,
             reindexing=reindexing,
             service_keys=service_keys,
+            slots=slots,
+            signals=signals,
         ),
     )
 
 
-def _counters(settings: Settings, metrics: Metrics) -> tuple["RedisServer | None", Counters]:
-    """Redis, if one is set, and what counts for the limits."""
-    local = FixedWindows(MemoryWindows())
+# Imports of Redis stand in functions: without it its client need not be loaded, which takes 0.15 s.
+
+
+def _redis(settings: Settings, metrics: Metrics) -> "RedisServer | None":
+    """Redis, if one is set."""
     if settings.redis_url is None:
-        return None, local
-    # Here, for without Redis its client need not be loaded, which takes 0.15 s.
+        return None
     from app.stores.redis import RedisServer  # noqa: PLC0415
-    from app.stores.shared import SharedCounters  # noqa: PLC0415
 
     redis = RedisServer(settings.redis_url.get_secret_value(), patience=settings.redis_timeout)
-    return redis, SharedCounters(redis, local, metrics.limited_locally)
+    metrics.redis_away.set_function(lambda: redis.away)
+    return redis
+
+
+def _counters(redis: "RedisServer | None", metrics: Metrics) -> Counters:
+    """What counts for the limits."""
+    local = FixedWindows(MemoryWindows())
+    if redis is None:
+        return local
+    from app.stores.shared import SharedCounters  # noqa: PLC0415
+
+    return SharedCounters(redis, local, metrics.limited_locally)
+
+
+def _streams(redis: "RedisServer | None") -> Streams | None:
+    if redis is None:
+        return None
+    from app.stores.redis_streams import RedisStreams  # noqa: PLC0415
+
+    return RedisStreams(redis)
+
+
+def _slots(redis: "RedisServer | None", metrics: Metrics) -> Slots:
+    if redis is None:
+        return LocalSlots()
+    from app.stores.shared_slots import SharedSlots  # noqa: PLC0415
+
+    return SharedSlots(redis, metrics.limited_locally)
+
+
+def _signals(redis: "RedisServer | None", engine: Engine) -> Signals:
+    """Between instances, and what is done when one is heard."""
+    if redis is None:
+        return NoSignals()
+    from app.stores.redis_signals import RedisSignals  # noqa: PLC0415
+
+    return RedisSignals(redis, {Signal.STOP: engine.halt})
 
 
 def _standing_database(database: Database, settings: Settings) -> Database:
     """Two connections for leases and checkpoints, which a pool full of requests must not keep waiting until it is lost.
 
-    A file has one writer, whom all must wait for in one place.
+    A file has one writer, whom all must wait for in one place. Of a server they wait for each statement well within a
+    lease's term, whatever the others may take.
     """
-    return database if database.embedded else Database(settings.model_copy(update={"database_pool_size": 2}))
+    if database.embedded:
+        return database
+    bounds = {
+        "database_pool_size": 2,
+        "database_statement_timeout": min(settings.database_statement_timeout, _STANDING_STATEMENT),
+        "database_pool_timeout": min(settings.database_pool_timeout, _STANDING_WAIT),
+    }
+    return Database(settings.model_copy(update=bounds))
 
 
 def _aside_limits(settings: Settings) -> AsideLimits:
@@ -299,4 +369,5 @@ def _engine_limits(settings: Settings) -> EngineLimits:
         max_answer_bytes=settings.max_answer_bytes,
         concurrent=settings.max_concurrent_generations,
         concurrent_per_user=settings.max_concurrent_generations_per_user,
+        shared=settings.redis_url is not None,
     )

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 import httpx
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.bootstrap import House
 from app.core.config import Settings
@@ -154,6 +155,12 @@ class Backend(Client):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
+
+    def cut(self) -> None:
+        """Break every connection, as a network does."""
+        for connection in list(self._server.server_state.connections):
+            if isinstance(connection, HttpToolsProtocol):
+                connection.transport.abort()
 
     async def stop(self) -> None:
         """Shut down in order; another may then be served on the same database. Harmless when it has."""

@@ -124,6 +124,6 @@ class Attempts:
     def _estimate(self) -> Usage:
         prompt = [message.text for message in self._request.messages]
         prompt.append(self._request.system_prompt or "")
-        events = self._log.after(0)
+        events = self._log.written()
         written = decode(event.payload for event in events if event.kind in (Kind.TEXT, Kind.REASONING))
         return Usage(sum(map(estimate, prompt)), estimate(written) if written else 0)

@@ -43,14 +43,18 @@ class Checkpointer:
 
     async def run_forever(self) -> None:
         loop = asyncio.get_running_loop()
-        pause = self._seconds
+        pause, waits = self._seconds, False
         while True:
             await asyncio.sleep(pause)
             began = loop.time()
             try:
                 await self.tick()
             except DatabaseUnavailable:
-                logger.warning("checkpoint waits for the database")
+                if not waits:
+                    logger.warning("checkpoint waits for the database")
+                waits, pause = True, self._seconds
+                continue
+            waits = False
             cost = loop.time() - began
             pause = min(_SLOWEST, max(self._seconds, cost * 5)) if cost > _DEAR_TICK else self._seconds
 
@@ -83,7 +87,7 @@ class Checkpointer:
                 run.interrupt(Interrupt.STOP)
             if unsure:
                 tx.generations.drop_checkpoints(generation_id, from_seq=run.saved_seq + 1)
-            if events := run.log.after(run.saved_seq):
+            if events := run.log.written(run.saved_seq):
                 rows.append(Checkpoint(generation_id, events[0].seq, codec.pack(events)))
                 saved.append((run, events[-1].seq))
         if rows:

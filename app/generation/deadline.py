@@ -5,6 +5,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_STOOD = 0.5
+"""Seconds that a timer comes late only where the process stood still, as a machine does that is paused."""
+_REPRIEVE = 1.0
+"""Seconds to read what has come in the meantime: a loop that wakes runs its timers before it looks at its sockets."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
@@ -23,7 +28,7 @@ class Deadline:
     would cost a timer a chunk.
     """
 
-    __slots__ = ("_end", "_expire", "_last", "_limit", "_limits", "_loop", "_timer", "_waits_for_first")
+    __slots__ = ("_end", "_expire", "_last", "_limit", "_limits", "_loop", "_reprieved", "_timer", "_waits_for_first")
 
     def __init__(self, limits: TimeLimits, expire: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -32,6 +37,7 @@ class Deadline:
         self._last = self._loop.time()
         self._limit = limits.first
         self._waits_for_first = True
+        self._reprieved = False
         self._end = self._last + limits.whole
         self._timer = self._loop.call_at(self._due(), self._check)
 
@@ -67,7 +73,12 @@ class Deadline:
 
     def _check(self) -> None:
         due = self._due()
-        if self._loop.time() >= due:
-            self._expire()
-        else:
+        late = self._loop.time() - due
+        if late < 0:
+            self._reprieved = False
             self._timer = self._loop.call_at(due, self._check)
+        elif late > _STOOD and not self._reprieved:
+            self._reprieved = True
+            self._timer = self._loop.call_later(_REPRIEVE, self._check)
+        else:
+            self._expire()

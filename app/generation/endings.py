@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -17,10 +18,13 @@ from app.domain.prompts import Reasoning
 from app.domain.tokens import estimate
 from app.domain.usage import Attempt
 from app.generation import codec
+from app.generation.following import end_as_stored, read_whole
 from app.generation.indexing import entries_aside
 from app.generation.log import EventLog
 from app.generation.payloads import last_events, start_payload
 from app.repositories.generations import NotRunning
+from app.stores.breaker import Away
+from app.stores.streams import Batch, Streams
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +55,12 @@ class _Saved(Enum):
 
 
 class Endings:
-    def __init__(self, database: Database, metrics: Metrics, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, database: Database, metrics: Metrics, streams: Streams | None = None, patience: float = PATIENCE
+    ) -> None:
         self._database = database
         self._metrics = metrics
+        self._streams = streams
         self._patience = patience
 
     async def conclude(self, generation: Generation, log: EventLog, ending: Ending) -> bool:
@@ -62,15 +69,15 @@ class Endings:
         A database that is away is waited for. When readers have waited long enough they are told that the ending is not
         saved, and saving goes on with just that ending, until the process goes.
         """
-        events = _last_events(generation, log, ending)
-        saved = await self._save_patiently(generation, [*log.after(0), *events], ending, patience=self._patience)
+        events = _last_events(generation, log.written_seq, ending)
+        saved = await self._save_patiently(generation, [*log.written(), *events], ending, patience=self._patience)
         if saved is None:
             unsaved = replace(ending, status=Status.FAILED, failure=_UNSAVED)
             self._say(generation, log, unsaved)
-            await self._save_patiently(generation, log.after(0), unsaved, patience=None)
+            await self._save_patiently(generation, log.written(), unsaved, patience=None)
             return False
         if saved is _Saved.TAKEN_OVER:
-            _publish(log, _last_events(generation, log, Ending(Status.FAILED, _LOST)))  # counted by who ended it
+            end_as_stored(log, generation, await self._stored(generation))  # counted by who ended it
         elif saved is _Saved.DELETED:
             self._say(generation, log, Ending(Status.STOPPED, attempts=ending.attempts))
         else:
@@ -79,28 +86,70 @@ class Endings:
 
     def give_up(self, generation: Generation, log: EventLog, failure: Failure = _UNSAVED) -> None:
         """Tell the readers of a run whose ending cannot be saved; what is in the database is ended as lost, later."""
-        self._say(generation, log, Ending(Status.FAILED, failure))
+        ending = Ending(Status.FAILED, failure)
+        if not log.ended:
+            log.end_as([*log.after(0), *_last_events(generation, log.last_seq, ending)])
+            self._count(generation, ending)
 
     async def end_lost(self, generation: Generation) -> None:
-        """End what a dead instance left, with the text that its checkpoints hold and an estimate of what it used."""
+        """End what a dead instance left, with the text that is left of it and an estimate of what it used."""
+        shared = await self._seized(generation)
         async with self._database.snapshot() as tx:
             batches = await tx.generations.checkpoints(generation.id)
             path = await tx.paths.find(generation.conversation_id, generation.message_id)
             prompt = await _prompt(tx, generation.conversation_id, path) if path is not None else ()
-        events = codec.unpack(batches) or [LogEvent(1, Kind.START, start_payload(generation))]
+        # One is the beginning of the other, whichever is behind.
+        events = max(shared, codec.unpack(batches), key=len) or [LogEvent(1, Kind.START, start_payload(generation))]
         provider, _, model = generation.model.partition("/")
         usage = Usage(sum(map(estimate, prompt)), estimate(codec.answer_text(events)))
         attempt = Attempt(1, provider, model, usage, estimated=True, cost=None, outcome=_LOST.code.value)
         thought = codec.reasoning_text(events)
         ending = Ending(Status.FAILED, _LOST, attempts=[attempt], reasoning=[Reasoning(thought)] if thought else ())
-        events += last_events(generation, len(events), Status.FAILED, failure=_LOST)
+        events = [*events, *_last_events(generation, len(events), ending)]
         if await self._save(generation, events, ending, estimated=True) is _Saved.YES:
             self._count(generation, ending)
+            await self._tell_others(generation, events[len(shared) :], len(events))
+
+    async def _seized(self, generation: Generation) -> list[LogEvent]:
+        """What its owner has shared, which may be more than it has checkpointed; from now on it shares no more.
+
+        Nothing while that is away: the end is not to wait for it.
+        """
+        if self._streams is None:
+            return []
+        while True:
+            try:
+                await self._streams.seize(generation.id, generation.fence + 1)
+                return await read_whole(self._streams, generation.id)
+            except Away:
+                # A call that failed may be but one; when it is really away that is known within a second or two.
+                if self._streams.away:
+                    return []
+                await asyncio.sleep(_PAUSES[0])
+
+    async def _tell_others(self, generation: Generation, events: Sequence[LogEvent], last_seq: int) -> None:
+        """They would find it in the database, too, but a moment later."""
+        if self._streams is None:
+            return
+        last = Batch(
+            generation.id, generation.fence + 1, after=0, last_seq=last_seq, events=codec.pack(events), ending=True
+        )
+        with suppress(Away):
+            await self._streams.append([last])
+
+    async def _stored(self, generation: Generation) -> Sequence[LogEvent]:
+        try:
+            async with self._database.snapshot() as tx:
+                packed = await tx.generations.log(generation.id)
+        except DatabaseUnavailable:
+            return ()
+        return await codec.decompress_aside(packed) if packed is not None else ()
 
     def _say(self, generation: Generation, log: EventLog, ending: Ending) -> None:
-        """Publish an ending and count it, once."""
+        """Publish an ending behind all that was written, and count it, once."""
         if not log.ended:
-            _publish(log, _last_events(generation, log, ending))
+            log.extend(_last_events(generation, log.written_seq, ending))
+            log.end()
             self._count(generation, ending)
 
     def _count(self, generation: Generation, ending: Ending) -> None:
@@ -173,7 +222,9 @@ class Endings:
             return _Saved.YES
         if found is None:
             return _Saved.DELETED
-        # A commit whose answer was lost has ended it already, just so.
+        # A commit whose answer was lost has ended it already, just so. But that it was lost is what others say of it.
+        if failure_code is FailureCode.INSTANCE_LOST:
+            return _Saved.TAKEN_OVER
         ours = (found.status, found.failure_code, found.last_seq) == (ending.status, failure_code, len(events))
         return _Saved.YES if ours else _Saved.TAKEN_OVER
 
@@ -199,11 +250,5 @@ async def _prompt(tx: Transaction, conversation_id: str, path: Path) -> Sequence
     return [summary, *(each.content for each in history)]
 
 
-def _last_events(generation: Generation, log: EventLog, ending: Ending) -> Sequence[LogEvent]:
-    return last_events(generation, log.last_seq, ending.status, failure=ending.failure, bill=ending.bill)
-
-
-def _publish(log: EventLog, events: Sequence[LogEvent]) -> None:
-    if not log.ended:
-        log.extend(events)
-        log.end()
+def _last_events(generation: Generation, seq: int, ending: Ending) -> Sequence[LogEvent]:
+    return last_events(generation, seq, ending.status, failure=ending.failure, bill=ending.bill)

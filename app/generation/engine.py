@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +14,10 @@ from app.generation.deadline import TimeLimits
 from app.generation.endings import Ending, Endings
 from app.generation.leases import Lease
 from app.generation.log import EventLog, EventLogs
+from app.generation.publishing import Publisher
 from app.generation.run import FAILURES, Assignment, Interrupt, Run
+from app.repositories.base import new_id
+from app.stores.slots import Slots
 
 logger = logging.getLogger(__name__)
 
@@ -28,23 +30,26 @@ class EngineLimits:
     time: TimeLimits
     max_answer_bytes: int
     concurrent: int | None
+    """Here; the next is of all instances. None is no limit."""
     concurrent_per_user: int | None
-    """None is no limit."""
+    shared: bool = False
+    """Whether other instances may go on with what this one cannot end."""
 
 
 class Slot:
     """A place among the running generations. It is given back by `release`, or by the end of the run that took it."""
 
-    __slots__ = ("_give_back", "user_id")
+    __slots__ = ("_give_back", "id", "user_id")
 
-    def __init__(self, user_id: str, give_back: Callable[[str], None]) -> None:
+    def __init__(self, user_id: str, give_back: Callable[["Slot"], None]) -> None:
+        self.id = new_id()
         self.user_id = user_id
-        self._give_back: Callable[[str], None] | None = give_back
+        self._give_back: Callable[[Slot], None] | None = give_back
 
     def release(self) -> None:
         give_back, self._give_back = self._give_back, None
         if give_back is not None:
-            give_back(self.user_id)
+            give_back(self)
 
 
 class Engine:
@@ -52,14 +57,17 @@ class Engine:
         self,
         *,
         logs: EventLogs,
+        publisher: Publisher,
         lease: Lease,
         checkpointer: Checkpointer,
         endings: Endings,
         price: Price,
         limits: EngineLimits,
+        slots: Slots,
         metrics: Metrics,
     ) -> None:
         self._logs = logs
+        self._publisher = publisher
         self._lease = lease
         self._checkpointer = checkpointer
         self._endings = endings
@@ -68,7 +76,8 @@ class Engine:
         self._metrics = metrics
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._taken: Counter[str] = Counter()
+        self._slots = slots
+        self._taken = 0
         self.draining = False
         lease.on_lost = self._abandon
         metrics.live_generations.set_function(lambda: len(self._runs))
@@ -85,36 +94,41 @@ class Engine:
             return "draining"
         return "ok" if self._lease.held else "waiting_for_database"
 
-    def admit(self, user_id: str) -> Slot:
+    async def admit(self, user_id: str) -> Slot:
         """A place for one more run of this user. Raises Draining, DatabaseUnavailable or TooManyGenerations."""
         if self.draining:
             raise Draining(retry_after=5)
-        if not self._lease.held:
+        if not self._lease.held or self._lease.doubtful:
             raise DatabaseUnavailable(retry_after=2)
-        for taken, limit in (
-            (self._taken.total(), self._limits.concurrent),
-            (self._taken[user_id], self._limits.concurrent_per_user),
-        ):
-            if limit is not None and taken >= limit:
-                raise TooManyGenerations(limit=limit, retry_after=5)
-        self._taken[user_id] += 1
-        return Slot(user_id, self._give_back)
+        here, everywhere = self._limits.concurrent, self._limits.concurrent_per_user
+        if here is not None and self._taken >= here:
+            raise TooManyGenerations(limit=here, retry_after=5)
+        slot = Slot(user_id, self._give_back)
+        self._taken += 1
+        try:
+            if everywhere is not None and not await self._slots.take(user_id, slot.id, everywhere):
+                raise TooManyGenerations(limit=everywhere, retry_after=5)
+        except BaseException:
+            slot.release()
+            raise
+        return slot
 
-    def room(self, user_id: str) -> tuple[int, int] | None:
-        """How many runs a user may have here at once, and how many more at present; None without a limit."""
+    async def room(self, user_id: str) -> tuple[int, int] | None:
+        """How many runs a user may have at once, and how many more at present; None without a limit."""
         limit = self._limits.concurrent_per_user
-        return None if limit is None else (limit, max(0, limit - self._taken[user_id]))
+        return None if limit is None else (limit, max(0, limit - await self._slots.taken(user_id)))
 
     def start(self, assignment: Assignment, slot: Slot) -> EventLog:
         """Run a generation that is committed already, detached from whoever asked."""
         generation_id = assignment.generation.id
         log = self._logs.create(generation_id)
-        run = Run(assignment, log, self._limits.time, self._limits.max_answer_bytes, self._price, self._metrics)
+        limits = self._limits
+        run = Run(assignment, log, self._publisher, limits.time, limits.max_answer_bytes, self._price, self._metrics)
         self._runs[generation_id] = run
         self._checkpointer.join(run)
         self._tasks[generation_id] = asyncio.create_task(self._supervise(run, slot), name=f"run {generation_id}")
         if self.draining:
-            run.interrupt(Interrupt.DRAIN)
+            self._cut(run)
         return log
 
     def log(self, generation_id: str) -> EventLog | None:
@@ -123,12 +137,17 @@ class Engine:
 
     async def stop(self, generation_id: str) -> bool:
         """Stop a run and wait a moment for its end; false when it does not run here."""
-        run = self._runs.get(generation_id)
-        if run is None:
+        if not self.halt(generation_id):
             return False
-        run.interrupt(Interrupt.STOP)
         await asyncio.wait({self._tasks[generation_id]}, timeout=_STOP_PATIENCE)
         return True
+
+    def halt(self, generation_id: str) -> bool:
+        """Have a run stopped soon; false when it does not run here."""
+        run = self._runs.get(generation_id)
+        if run is not None:
+            run.interrupt(Interrupt.STOP)
+        return run is not None
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, let what runs finish for so long, then end the rest with its text kept."""
@@ -136,7 +155,7 @@ class Engine:
         if self._tasks:
             await asyncio.wait(set(self._tasks.values()), timeout=seconds)
         for run in list(self._runs.values()):
-            run.interrupt(Interrupt.DRAIN)
+            self._cut(run)
         if self._tasks:
             await asyncio.wait(set(self._tasks.values()), timeout=_DRAIN_GRACE)
         await self._give_up()
@@ -150,11 +169,18 @@ class Engine:
         for run in [run for run in self._runs.values() if run.generation.user_id == user_id]:
             await self.stop(run.generation.id)
 
+    def _cut(self, run: Run) -> None:
+        """End a run that has no more time; where others can show how it ends, its readers go there."""
+        if self._limits.shared:
+            run.log.part()
+        run.interrupt(Interrupt.DRAIN)
+
     async def _give_up(self) -> None:
         """Tell the readers of runs whose ending could not be saved in time, and leave the rest to a later sweep."""
         tasks = list(self._tasks.values())
         for run in list(self._runs.values()):
             self._tasks[run.generation.id].cancel()
+            run.publication.drop()
             self._endings.give_up(run.generation, run.log, FAILURES[Interrupt.DRAIN])
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -164,10 +190,9 @@ class Engine:
             if run.generation.owner_id == instance_id:
                 run.interrupt(Interrupt.LOST)
 
-    def _give_back(self, user_id: str) -> None:
-        self._taken[user_id] -= 1
-        if not self._taken[user_id]:
-            del self._taken[user_id]
+    def _give_back(self, slot: Slot) -> None:
+        self._taken -= 1
+        self._slots.release(slot.user_id, slot.id)
 
     async def _supervise(self, run: Run, slot: Slot) -> None:
         generation = run.generation
@@ -175,6 +200,7 @@ class Engine:
             ending = await run.execute()
             await self._checkpointer.leave(generation.id)
             saved = await self._endings.conclude(generation, run.log, ending)
+            run.publication.ended()
             _report(run, ending)
             if run.completed is not None and saved and ending.status is Status.COMPLETE:
                 run.completed(run.log)
@@ -182,12 +208,16 @@ class Engine:
             # The edge of a detached task: nobody else would see the error, and readers must not wait for ever.
             logger.exception("a run could not be ended", extra={"generation_id": generation.id})
             self._checkpointer.forget(generation.id)  # what is said now is not in the database
+            run.publication.drop()
             self._endings.give_up(generation, run.log)
         finally:
             self._checkpointer.forget(generation.id)
             slot.release()
             del self._runs[generation.id], self._tasks[generation.id]
-            self._logs.retire(generation.id)
+            if run.log.sealed:
+                self._logs.forget(generation.id)
+            else:
+                self._logs.retire(generation.id)
 
 
 def _report(run: Run, ending: Ending) -> None:

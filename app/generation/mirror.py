@@ -1,44 +1,59 @@
-"""Follows, through the database, a generation whose log is not in this process."""
+"""Follows a generation whose log is not in this process: through what instances share, else through the database."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from app.core.errors import DatabaseUnavailable
 from app.database import Database
 from app.domain.chat import Generation, Status
-from app.domain.events import LogEvent
+from app.domain.events import Kind, LogEvent
 from app.generation import codec
+from app.generation.following import end_as_stored, take
 from app.generation.log import EventLog
 from app.generation.payloads import last_events
+from app.stores.breaker import Away
+from app.stores.streams import BEGINNING, Streams
 
 logger = logging.getLogger(__name__)
 
 _POLLED_EACH = 1.0
+_READ_EACH = 0.05
+_AWAY_FOR = 0.5
 
 
 class Mirrors:
-    """Logs of runs on other instances, or of one that died a moment ago, as far as they were checkpointed."""
+    """Logs of runs on other instances, or of one that died a moment ago, as far as others can know them.
 
-    def __init__(self, database: Database) -> None:
+    A stream that is shared says at once what is new, and that it has ended. Of one that is away, lost or silent the
+    database knows what was checkpointed, and in any case how it ended.
+    """
+
+    def __init__(self, database: Database, streams: Streams | None = None) -> None:
         self._database = database
-        self._logs: dict[str, EventLog] = {}
+        self._streams = streams
+        self._followed: dict[str, _Mirror] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reading: asyncio.Task[None] | None = None
+        self._parted = False
 
     async def live(self, generation: Generation) -> EventLog:
-        """A log that grows with the checkpoints and ends with the generation."""
-        if (known := self._logs.get(generation.id)) is not None:
-            return known
-        log = EventLog()
-        await self._pull(generation, log)
-        if log.ended or (known := self._logs.get(generation.id)) is not None:
-            return known or log
+        """A log that grows with the run and ends with it."""
+        if (known := self._followed.get(generation.id)) is not None:
+            return known.log
+        mirror = _Mirror(generation)
+        await self._read([mirror])
+        if mirror.log.written_seq == 0:
+            await self._pull(mirror)
+        mirror.log.parted = self._parted
+        if mirror.log.ended or (known := self._followed.get(generation.id)) is not None:
+            return known.log if known is not None else mirror.log
         # Only now: a look that takes long or fails leaves nothing behind, and the caller listens before the next.
-        self._logs[generation.id] = log
-        task = asyncio.create_task(self._poll(generation, log))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return log
+        self._followed[generation.id] = mirror
+        self._begin(self._poll(mirror))
+        if self._streams is not None and (self._reading is None or self._reading.done()):
+            self._reading = self._begin(self._read_on())
+        return mirror.log
 
     async def ended(self, generation: Generation) -> EventLog | None:
         """The whole log of a generation that has ended; None once it is no longer kept."""
@@ -46,28 +61,74 @@ class Mirrors:
             packed = await tx.generations.log(generation.id)
         return EventLog(await codec.decompress_aside(packed), ended=True) if packed is not None else None
 
+    def part(self) -> None:
+        """Send all readers elsewhere, and those that still come."""
+        self._parted = True
+        for mirror in self._followed.values():
+            mirror.log.part()
+
     async def close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _poll(self, generation: Generation, log: EventLog) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _read_on(self) -> None:
+        """One task for all streams, for as long as any is followed."""
+        while self._followed:
+            try:
+                there = await self._read(list(self._followed.values()))
+            except Exception:
+                # The edge of a standing task: readers would wait for the database each time.
+                logger.exception("the shared logs could not be read")
+                there = False
+            await asyncio.sleep(_READ_EACH if there else _AWAY_FOR)
+
+    async def _read(self, mirrors: "Sequence[_Mirror]") -> bool:
+        """Take what is new in the streams; whether they are there."""
+        if self._streams is None:
+            return False
+        try:
+            found = await self._streams.read({each.generation.id: each.place for each in mirrors if each.sound})
+        except Away:
+            return False
+        for mirror in mirrors:
+            if entries := found.get(mirror.generation.id):
+                mirror.fresh = mirror.sound = take(mirror.log, entries)
+                mirror.place = entries[-1].place if mirror.sound else BEGINNING
+                if _is_whole(mirror.log):
+                    mirror.log.end()
+        return True
+
+    async def _poll(self, mirror: "_Mirror") -> None:
+        generation, log = mirror.generation, mirror.log
         try:
             while not log.ended:
                 await asyncio.sleep(_POLLED_EACH)
                 if not log.followed:
                     return
+                if mirror.fresh:
+                    mirror.fresh = False
+                    continue
+                mirror.sound = True  # it may have been written anew
                 try:
-                    await self._pull(generation, log)
+                    await self._pull(mirror)
                 except DatabaseUnavailable:
                     logger.warning("a reader waits for the database", extra={"generation_id": generation.id})
                 except Exception:
                     # The edge of a standing task: readers would wait for ever if it ended.
                     logger.exception("a mirror could not be read", extra={"generation_id": generation.id})
         finally:
-            del self._logs[generation.id]
+            del self._followed[generation.id]
 
-    async def _pull(self, generation: Generation, log: EventLog) -> None:
+    async def _pull(self, mirror: "_Mirror") -> None:
+        """Take what the database has."""
+        generation, log = mirror.generation, mirror.log
         async with self._database.snapshot() as tx:
             found = await tx.generations.get(generation.id)
             if found is not None and found.status is Status.STREAMING:
@@ -75,15 +136,35 @@ class Mirrors:
                 if events and events[0].seq > log.last_seq + 1:  # its owner took batches back and wrote longer ones
                     events = codec.unpack(await tx.generations.checkpoints(generation.id))
                 _extend(log, events)
-                log.wake()
                 return
             packed = await tx.generations.log(generation.id)
-        if packed is not None:
-            _extend(log, await codec.decompress_aside(packed))
+        if log.ended or _is_whole(log):
+            log.end()
+        elif packed is not None:
+            end_as_stored(log, generation, await codec.decompress_aside(packed))
         else:
-            log.extend(last_events(generation, log.last_seq, Status.STOPPED))  # deleted, with its conversation
-        log.end()
+            log.end_as([*log.after(0), *last_events(generation, log.last_seq, Status.STOPPED)])  # it was deleted
+
+
+class _Mirror:
+    __slots__ = ("fresh", "generation", "log", "place", "sound")
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        self.log = EventLog()
+        self.place = BEGINNING
+        """Where to go on reading in the stream."""
+        self.fresh = False
+        """Whether the stream has said anything since the last look at the database."""
+        self.sound = True
+        """Whether the stream can be read: nothing is missing in it, and nothing of others is there."""
 
 
 def _extend(log: EventLog, events: Sequence[LogEvent]) -> None:
     log.extend([event for event in events if event.seq > log.last_seq])
+    log.publish()
+
+
+def _is_whole(log: EventLog) -> bool:
+    last = log.after(log.last_seq - 1)
+    return bool(last) and last[-1].kind is Kind.DONE

@@ -17,6 +17,7 @@ from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import Reasoning
 from app.domain.text import decode, pieces
 from app.generation.log import EventLog
+from app.generation.publishing import Publication
 
 # An event becomes one block of a stream, and one send holds whole blocks of 4 KiB at most.
 PIECE_BYTES = 3800
@@ -27,10 +28,11 @@ _EVENT_BYTES = 100
 class Recorder:
     """The answer of one generation as it comes: across attempts the log is one, the counts are the attempt's."""
 
-    __slots__ = ("_bytes", "_log", "_max_bytes", "_reasoned", "_thought", "finish", "usage", "visible")
+    __slots__ = ("_bytes", "_log", "_max_bytes", "_publication", "_reasoned", "_thought", "finish", "usage", "visible")
 
-    def __init__(self, log: EventLog, max_bytes: int) -> None:
+    def __init__(self, log: EventLog, publication: Publication, max_bytes: int) -> None:
         self._log = log
+        self._publication = publication
         self._max_bytes = max_bytes
         self._bytes = 0
         self._reasoned: list[Reasoning] = []
@@ -53,7 +55,7 @@ class Recorder:
         return [*self._reasoned, *rest]
 
     def record(self, batch: Sequence[ProviderEvent]) -> None:
-        """Log one batch and wake the readers once. Raises GenerationFailure when the answer grows out of bounds."""
+        """Log one batch, and publish it at once. Raises GenerationFailure when the answer grows out of bounds."""
         for event in batch:
             match event:
                 case TextDelta(raw):  # first, for nearly all are
@@ -72,7 +74,7 @@ class Recorder:
                     self.usage = event
                 case Finish(reason):
                     self.finish = reason
-        self._log.wake()
+        self._publication.wrote(self._bytes)
 
     def _append(self, kind: Kind, raw: bytes) -> None:
         self._count(len(raw))

@@ -20,6 +20,7 @@ from app.generation.deadline import Deadline, TimeLimits
 from app.generation.endings import Ending
 from app.generation.log import EventLog
 from app.generation.payloads import start_payload
+from app.generation.publishing import Publisher
 from app.generation.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Run:
         self,
         assignment: Assignment,
         log: EventLog,
+        publisher: Publisher,
         limits: TimeLimits,
         max_bytes: int,
         price: Price,
@@ -91,16 +93,21 @@ class Run:
         """Up to where the database has this log; the checkpointer's note."""
         self._limits = limits
         self._price = price
-        self._recorder = Recorder(log, max_bytes)
+        # Readers may see it at once: it is made of the row, and so whatever becomes of this process.
+        log.append(Kind.START, start_payload(self.generation))
+        log.publish()
+        self.publication = publisher.open(self.generation, log, lambda: self.interrupt(Interrupt.LOST))
+        self._recorder = Recorder(log, self.publication, max_bytes)
         self._request = assignment.request
         self._attempts = Attempts(assignment.provider, assignment.card, self._recorder, log, metrics)
         self.completed = assignment.completed
         self._interrupted: Interrupt | None = None
         self._relay: asyncio.Task[None] | None = None
-        log.append(Kind.START, start_payload(self.generation))
 
     def interrupt(self, reason: Interrupt) -> None:
         """End this run soon; harmless when it has ended, and the upstream is closed at once."""
+        if reason is Interrupt.LOST:
+            self.log.seal()
         if self._interrupted is None:
             self._interrupted = reason
         if self._relay is not None:

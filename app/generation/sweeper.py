@@ -16,6 +16,9 @@ SWEPT_EACH = 2.0
 STRAY_AFTER = 10.0
 """Seconds after which a row without a run is a stray: longer than any post takes from its commit to its run."""
 
+_AT_ONCE = 4
+"""Runs that are ended at once: what a dead instance left can be much, and is to be ended soon."""
+
 
 class Sweeper:
     """`lives` says whether a run lives in this process."""
@@ -34,6 +37,7 @@ class Sweeper:
         self._lease = lease
         self._lives = lives
         self._stray_after = stray_after
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._suspects: dict[str, float] = {}
 
     async def run_forever(self) -> None:
@@ -54,7 +58,10 @@ class Sweeper:
         while progress:
             async with self._database.snapshot() as tx:
                 orphans = await tx.generations.orphans()
-            ended = [await self._end(generation) for generation in orphans]
+            ended = await asyncio.gather(*map(self._end_in_turn, orphans), return_exceptions=True)
+            for error in ended:
+                if isinstance(error, BaseException):
+                    raise error
             progress = any(ended)
 
     async def end_strays(self) -> None:
@@ -67,6 +74,10 @@ class Sweeper:
         for generation in found:
             if now - self._suspects[generation.id] >= self._stray_after:
                 await self._end(generation)
+
+    async def _end_in_turn(self, generation: Generation) -> bool:
+        async with self._turns:
+            return await self._end(generation)
 
     async def _end(self, generation: Generation) -> bool:
         logger.warning("ending what nobody writes any more", extra={"generation_id": generation.id})

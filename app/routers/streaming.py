@@ -84,6 +84,7 @@ def event_stream(
         headers={"X-Conversation-ID": generation.conversation_id, "X-Generation-ID": generation.id},
         limits=house.stream_limits,
         metrics=house.metrics,
+        farewell=chat.goodbye,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.core.errors import Gone, InvalidEventId, NotFound, Unavailable
+from app.core.errors import Draining, Gone, InvalidEventId, NotFound, Unavailable
 from app.database import Database
 from app.domain.chat import Generation, Status
 from app.domain.failures import FailureCode
@@ -11,6 +11,7 @@ from app.generation.engine import Engine
 from app.generation.log import EventLog
 from app.generation.mirror import Mirrors
 from app.services.tickets import check_ticket
+from app.stores.signals import Signal, Signals
 
 _FAILURE_AND_DONE = 2
 _CATCH_UP = 25.0
@@ -18,10 +19,11 @@ _CATCH_UP = 25.0
 
 
 class GenerationService:
-    def __init__(self, database: Database, engine: Engine, mirrors: Mirrors) -> None:
+    def __init__(self, database: Database, engine: Engine, mirrors: Mirrors, signals: Signals) -> None:
         self._database = database
         self._engine = engine
         self._mirrors = mirrors
+        self._signals = signals
 
     async def open(self, user_id: str, generation_id: str) -> tuple[Generation, EventLog]:
         """A generation of this user and its log, live or whole. Raises NotFound or Gone."""
@@ -76,7 +78,8 @@ class GenerationService:
 
     async def _resume(self, user_id: str, generation_id: str, after: int) -> tuple[Generation, EventLog, int] | None:
         generation, log = await self.open(user_id, generation_id)
-        if not log.ended and after > log.last_seq and self._engine.log(generation_id) is None:
+        elsewhere = self._engine.log(generation_id) is None
+        if not log.ended and after > log.last_seq and (elsewhere or after <= log.written_seq):
             await self._catch_up(log, after)
         if log.ended and generation.status is Status.STREAMING:
             generation = await self._own(user_id, generation_id)  # it ended in between
@@ -89,17 +92,20 @@ class GenerationService:
         return generation, log, after
 
     async def _catch_up(self, log: EventLog, after: int) -> None:
-        """A mirror lags behind what the reader saw elsewhere; going on from where it is would say things twice."""
+        """This instance lags behind what the reader saw on another; going on from here would say things twice."""
         try:
             async with asyncio.timeout(_CATCH_UP):
                 await log.wait_for(after)
         except TimeoutError as error:
             raise Unavailable("What you have read is not here yet.", retry_after=2) from error
+        if log.parted and not log.ended and log.last_seq < after:
+            raise Draining(retry_after=1)
 
     async def _stop(self, generation_id: str) -> None:
         if not await self._engine.stop(generation_id):
             async with self._database.transaction() as tx:
                 await tx.generations.request_stop(generation_id)
+            await self._signals.send(Signal.STOP, generation_id)
 
     async def _own(self, user_id: str, generation_id: str) -> Generation:
         async with self._database.snapshot() as tx:

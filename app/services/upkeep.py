@@ -14,6 +14,7 @@ from app.core.logging import describe
 from app.database import Database
 from app.generation.checkpoints import Checkpointer
 from app.generation.leases import Lease
+from app.generation.publishing import Publisher
 from app.generation.sweeper import Sweeper
 from app.services.accounts import Accounts, FirstAdmin
 from app.services.clearing import Clearing
@@ -21,6 +22,8 @@ from app.services.closing import Closing
 from app.services.expiry import Expiry
 from app.services.reindexing import Reindexing
 from app.services.service_keys import ServiceKeys
+from app.stores.signals import Signals
+from app.stores.slots import Slots
 
 logger = logging.getLogger(__name__)
 
@@ -50,24 +53,30 @@ class Upkeep:
         lease: Lease,
         sweeper: Sweeper,
         checkpointer: Checkpointer,
+        publisher: Publisher,
         accounts: Accounts,
         closing: Closing,
         clearing: Clearing,
         expiry: Expiry,
         reindexing: Reindexing,
         service_keys: ServiceKeys,
+        slots: Slots,
+        signals: Signals,
     ) -> None:
         self._database = database
         self._settings = settings
         self._lease = lease
         self._sweeper = sweeper
         self._checkpointer = checkpointer
+        self._publisher = publisher
         self._accounts = accounts
         self._closing = closing
         self._clearing = clearing
         self._expiry = expiry
         self._reindexing = reindexing
         self._service_keys = service_keys
+        self._slots = slots
+        self._signals = signals
         self._lock: FileLock | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._settled = asyncio.Event()
@@ -99,7 +108,10 @@ class Upkeep:
         """
         if self._database.embedded:
             await asyncio.to_thread(self.claim)
-            await migrations.migrate(self._database.url)
+            try:
+                await migrations.migrate(self._database.url)
+            except migrations.SchemaAhead:
+                logger.warning("the schema is of a newer version, and stays as it is")
         try:
             await self._settle()
         except DatabaseUnavailable:
@@ -110,10 +122,13 @@ class Upkeep:
             self._lease.renew_forever,
             self._sweeper.run_forever,
             self._checkpointer.run_forever,
+            self._publisher.run_forever,
             self._tidy_forever,
             self._clear_forever,
             self._expire_forever,
             self._reindex_forever,
+            self._slots.keep_forever,
+            self._signals.listen_forever,
         ):
             self._begin(standing)
 
@@ -123,6 +138,7 @@ class Upkeep:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._closing.stop()
         await self._clearing.stop()
+        await self._slots.aclose()
         try:
             await self._lease.release()
         except DatabaseUnavailable:

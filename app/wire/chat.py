@@ -27,6 +27,11 @@ def encoder_with_ids(generation_id: str) -> Encoder:
     return encode_with_id
 
 
+def goodbye(seq: int) -> bytes:
+    """For a reader who is to go on elsewhere after event `seq`, in half a second."""
+    return b'retry: 500\n\nevent: goodbye\ndata: {"reason": "draining", "seq": %d}\n\n' % seq
+
+
 def _block(event: LogEvent) -> bytes:
     name = b"" if event.kind in _UNNAMED else b"event: %b\n" % event.kind.value.encode()
     payload = b'{"text": %b}' % event.payload if event.kind is Kind.REASONING else event.payload

@@ -16,6 +16,8 @@ from app.wire.pipes import Pipe, pipe_of
 logger = logging.getLogger(__name__)
 
 Encoder = Callable[[LogEvent], bytes]
+Farewell = Callable[[int], bytes]
+"""Tells a reader who was sent everything up to this number to go on elsewhere."""
 
 SEND_BYTES = 4096
 _PING = b": ping\n\n"
@@ -37,6 +39,7 @@ class StreamLimits:
 class EventStreamResponse(Response):
     """Sends a log from after `after` to its end, live.
 
+    Where the log goes on elsewhere the reader is told so by `farewell`; a dialect without one waits here for the end.
     A reader that leaves ends only its own reading. One that takes nothing for `limits.stuck` is dropped: its connection
     is cut, so that its buffers go too.
     """
@@ -50,6 +53,7 @@ class EventStreamResponse(Response):
         headers: Mapping[str, str],
         limits: StreamLimits,
         metrics: Metrics,
+        farewell: Farewell | None = None,
     ) -> None:
         super().__init__(status_code=200, headers={**_HEADERS, **headers})
         del self.headers["content-length"]
@@ -57,6 +61,7 @@ class EventStreamResponse(Response):
         self._encode = encode
         self._after = after
         self._limits = limits
+        self._farewell = farewell
         self._open_streams = metrics.open_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +79,7 @@ class EventStreamResponse(Response):
         self._open_streams.inc()
         try:
             async with pipe_of(scope, receive, send) as pipe:
-                reading = _Reading(self._log, self._encode, self._after, pipe, self._limits)
+                reading = _Reading(self._log, self._encode, self._farewell, self._after, pipe, self._limits)
                 try:
                     reading.begin()
                     await reading.finished
@@ -94,6 +99,7 @@ class _Reading:
 
     __slots__ = (
         "_encode",
+        "_farewell",
         "_limits",
         "_log",
         "_loop",
@@ -105,10 +111,19 @@ class _Reading:
         "rest",
     )
 
-    def __init__(self, log: EventLog, encode: Encoder, after: int, pipe: Pipe, limits: StreamLimits) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        encode: Encoder,
+        farewell: Farewell | None,
+        after: int,
+        pipe: Pipe,
+        limits: StreamLimits,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._log = log
         self._encode = encode
+        self._farewell = farewell
         self._seq = after
         self._pipe = pipe
         self._limits = limits
@@ -152,7 +167,7 @@ class _Reading:
             return
         log = self._log
         ended, last = log.ended, log.last_seq
-        if last == self._seq + 1 and not ended:  # one more: nearly always
+        if last == self._seq + 1 and not (ended or log.parted):  # one more: nearly always
             pipe.write(self._encode(log.after(self._seq)[0]))
             self._moved = self._loop.time()
             self._seq = last
@@ -166,6 +181,9 @@ class _Reading:
             self._seq = seq
             if pipe.paused:
                 return
+        if not ended and log.parted and self._farewell is not None:
+            self.rest = self._farewell(self._seq)
+            ended = True
         if ended:
             self._finish()
 

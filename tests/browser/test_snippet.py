@@ -62,6 +62,34 @@ async def test_the_snippet_takes_an_answer_of_many_chunks(
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+async def test_the_page_of_the_readme_reads_on_where_it_is_sent_elsewhere_or_cut_off(
+    readme: str, browser: Browser, backend: Backend, upstream: Upstream
+) -> None:
+    upstream.script(Answer(PIECES, hold=True))
+    alice = await backend.user()
+    (with_fetch, *_) = re.findall(r"```js\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), re.DOTALL)
+    await browser.run(
+        f"{with_fetch}; window.text = ''; ask('Hello', arguments[0], t => text += t).then(e => {{ window.end = e; }});",
+        alice.token,
+    )
+    await upstream.release(2)
+    await browser.until("text === '你好, wörld 😀'")
+    (conversation,) = (await alice.http.get("/conversations")).json()["items"]
+    log = backend.house.engine.log((await alice.messages(conversation["id"]))[-1]["generation_id"])
+    assert log is not None
+    log.part()
+    log.parted = False  # the instance that it comes to is another
+    await upstream.release(2)
+    await browser.until("text.endsWith('data: {\"done\": true}')")
+    backend.cut()
+    await upstream.finish()
+    await browser.until("window.end")
+
+    assert await browser.run("return text") == WHOLE
+    assert await browser.run("return end.status") == "complete"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
 async def test_the_pages_of_the_readme_show_the_answer(
     readme: str, browser: Browser, backend: Backend, upstream: Upstream
 ) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from app.core.metrics import Metrics
-from app.domain.events import Kind
+from app.domain.events import Kind, LogEvent
 from app.domain.text import encode as json_string
 from app.generation.log import EventLog
-from app.wire.chat import encode
-from app.wire.response import SEND_BYTES, EventStreamResponse, StreamLimits
+from app.wire.chat import encode, goodbye
+from app.wire.response import SEND_BYTES, EventStreamResponse, Farewell, StreamLimits
 
 Message = MutableMapping[str, Any]
 
@@ -44,7 +44,7 @@ class Client:
 def text(log: EventLog, *pieces: str) -> None:
     for piece in pieces:
         log.append(Kind.TEXT, json_string(piece))
-    log.wake()
+    log.publish()
 
 
 def end(log: EventLog) -> None:
@@ -52,9 +52,18 @@ def end(log: EventLog) -> None:
     log.end()
 
 
-def serve(log: EventLog, client: Client, ping: float = 15.0, stuck: float = 30.0, after: int = 0) -> Awaitable[None]:
+def serve(
+    log: EventLog,
+    client: Client,
+    ping: float = 15.0,
+    stuck: float = 30.0,
+    after: int = 0,
+    farewell: Farewell | None = goodbye,
+) -> Awaitable[None]:
     limits = StreamLimits(ping=ping, stuck=stuck)
-    response = EventStreamResponse(log, encode, after=after, headers={}, limits=limits, metrics=Metrics((), "0"))
+    response = EventStreamResponse(
+        log, encode, after=after, headers={}, limits=limits, metrics=Metrics((), "0"), farewell=farewell
+    )
     scope = {"type": "http", "method": "POST"}
     return asyncio.ensure_future(response(scope, client.receive, client.send))
 
@@ -125,3 +134,49 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_holds_nobody_up() -> N
     async with asyncio.timeout(5):
         await response
     assert not log.followed
+
+
+async def test_what_is_not_published_is_not_sent_however_it_ends() -> None:
+    log, client = EventLog(), Client()
+    response = serve(log, client)
+    text(log, "a")
+    log.append(Kind.TEXT, json_string("not yet shared"))
+    log.publish(1)
+    await client.until(lambda: len(client.bodies) == 1)
+    log.seal()
+    text(log, "never")
+    stored = [*log.after(0), *written_elsewhere(2)]
+    log.end_as(stored)
+    await response
+    assert client.bodies == [b"".join(map(encode, stored[:1])), b"".join(map(encode, stored[1:]))]
+
+
+def written_elsewhere(seq: int) -> list[LogEvent]:
+    return [LogEvent(seq, Kind.FAILURE, b'{"code": "instance_lost"}'), LogEvent(seq + 1, Kind.DONE, b'{"done": true}')]
+
+
+async def test_readers_are_sent_elsewhere_where_their_dialect_has_a_word_for_it() -> None:
+    log, client, other = EventLog(), Client(), Client()
+    leaving, staying = serve(log, client), serve(log, other, farewell=None)
+    text(log, "a", "b")
+    await client.until(lambda: bool(client.bodies))
+    text(log, "c")
+    log.part()
+    await leaving
+    late = Client()
+    await serve(log, late, after=1)
+    end(log)
+    await staying
+    farewell = b'retry: 500\n\nevent: goodbye\ndata: {"reason": "draining", "seq": 3}\n\n'
+    assert b"".join(client.bodies) == b"".join(map(encode, log.after(0)[:3])) + farewell
+    assert b"".join(late.bodies) == b"".join(map(encode, log.after(1)[:2])) + farewell
+    assert b"".join(other.bodies) == b"".join(map(encode, log.after(0)))
+
+
+async def test_who_comes_after_the_end_reads_the_end_although_all_were_sent_elsewhere() -> None:
+    log, client = EventLog(), Client()
+    text(log, "a")
+    log.part()
+    end(log)
+    await serve(log, client)
+    assert b"".join(client.bodies) == b"".join(map(encode, log.after(0)))

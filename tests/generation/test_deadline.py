@@ -1,0 +1,42 @@
+"""A call of a model is given up after a silence of the model's server, not of ours."""
+
+import asyncio
+import socket
+import time
+
+from app.generation.deadline import Deadline, TimeLimits
+
+LIMITS = TimeLimits(first=0.2, gap=0.2, trailer=0.2, whole=60)
+
+
+async def test_what_came_while_the_process_stood_still_is_read_before_the_call_is_given_up() -> None:
+    loop, expired = asyncio.get_running_loop(), asyncio.Event()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        deadline = Deadline(LIMITS, expired.set)
+
+        def read() -> None:
+            ours.recv(100)
+            deadline.progress()
+
+        loop.add_reader(ours, read)
+        theirs.send(b"a chunk")
+
+        time.sleep(1)  # noqa: ASYNC251  # as when the machine is paused
+        await asyncio.sleep(0.1)
+
+        assert not expired.is_set()
+        async with asyncio.timeout(10):
+            await expired.wait()  # for then it is silent
+        loop.remove_reader(ours)
+        deadline.close()
+
+
+async def test_a_standstill_is_no_excuse_for_long() -> None:
+    expired = asyncio.Event()
+    deadline = Deadline(LIMITS, expired.set)
+
+    time.sleep(1)  # noqa: ASYNC251
+    async with asyncio.timeout(10):
+        await expired.wait()
+    deadline.close()
