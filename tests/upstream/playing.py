@@ -104,7 +104,7 @@ class Player:
                 await out.send(opening + chunk)
             opening = b""
             self._record.sent_chunks += 1
-            self._journal.changed()
+            self._journal.changed(self._record)
 
     async def _close(self, answer: Answer, script: Script) -> None:
         if answer.hold:
@@ -113,8 +113,14 @@ class Player:
         opening = b"" if script.chunks else script.opening
         for frame in before:
             await self._out.send(opening + frame)
+            self._closing()
             opening = b""
         await self._out.end(opening + last)
+        self._closing()
+
+    def _closing(self) -> None:
+        self._record.sent_closing += 1
+        self._journal.changed(self._record)
 
     async def _fail(self, fault: Fault, answer: Answer) -> None:
         out = self._out

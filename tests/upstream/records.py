@@ -29,6 +29,7 @@ class Record:
     received: float = field(default_factory=time.monotonic)
     scenario: Played | None = None
     sent_chunks: int = 0
+    sent_closing: int = 0  # of what follows the chunks: the finish marker, the usage if asked for, the last event
     ended: Ended | None = None
     ended_at: float | None = None
     released: float = 0  # chunks let through so far, of an answer on hold
@@ -44,19 +45,22 @@ class Journal:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.calls: list[Record] = []
+        self.on_change: Callable[[Record], None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     def begin(self, record: Record) -> None:
         self.records.append(record)
         if record.call:
             self.calls.append(record)
-        self.changed()
+        self.changed(record)
 
     def forget(self) -> None:
         self.records.clear()
         self.calls.clear()
 
-    def changed(self) -> None:
+    def changed(self, record: Record) -> None:
+        if self.on_change is not None:
+            self.on_change(record)
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if not waiter.done():
@@ -64,7 +68,7 @@ class Journal:
 
     def end(self, record: Record, ended: Ended) -> None:
         record.ended, record.ended_at = ended, time.monotonic()
-        self.changed()
+        self.changed(record)
 
     async def until(self, predicate: Callable[[], bool]) -> None:
         while not predicate():

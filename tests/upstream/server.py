@@ -34,6 +34,7 @@ class Upstream:
         self._dialects: tuple[Dialect, ...] = (OpenAI(), Anthropic(), Ollama())
         self._journal = Journal()
         self._scripts: dict[str | None, Iterator[Scenario]] = {}
+        self._decide: Callable[[Record], Scenario] | None = None
         self._server: asyncio.Server | None = None
         self.connections = 0
         """How many it has taken so far."""
@@ -86,6 +87,10 @@ class Upstream:
         scripted = scenarios if isinstance(scenarios, Sequence) else [scenarios]
         self._scripts[model] = cycle(scripted) if repeating else chain(scripted, repeat(scripted[-1]))
 
+    def decide(self, decide: Callable[[Record], Scenario], on_change: Callable[[Record], None]) -> None:
+        """Instead of a script: what each call gets is asked for, and each arrival, chunk and end is told."""
+        self._decide, self._journal.on_change = decide, on_change
+
     def reset(self) -> None:
         """Forgets scripts and records, for a test that shares the vendor with others. What still runs goes on."""
         self._scripts.clear()
@@ -100,7 +105,7 @@ class Upstream:
         # Chunks sent count from zero for every request, so what is released is a total as well.
         target = record.sent_chunks + n
         record.released = max(record.released, target)
-        self._journal.changed()
+        self._journal.changed(record)
         await self.wait_for(lambda: record.sent_chunks >= target or record.ended is not None, within)
         assert record.sent_chunks >= target, f"{record.ended} after {record.sent_chunks} chunks"
 
@@ -108,7 +113,7 @@ class Upstream:
         """Lets the rest and the ending of the answer on hold through and waits until it is over."""
         record = request or await self._held(within)
         record.released = float("inf")
-        self._journal.changed()
+        self._journal.changed(record)
         await self.wait_for(lambda: record.ended is not None, within)
 
     # What it saw
@@ -196,8 +201,7 @@ class Upstream:
 
     def _scenario(self, dialect: Dialect, wants: str | None, record: Record) -> Played:
         if wants == "answer":
-            script = self._scripts.get(record.model) or self._scripts.get(None)
-            found = next(script) if script else named.scenario(record.model, len(self.calls))
+            found = self._found(record)
             return found.answer(dialect.question(record.body)) if isinstance(found, Echo) else found
         if wants is None:
             return Refuse(404)
@@ -206,6 +210,12 @@ class Upstream:
         if wants == "about" and isinstance(dialect, Telling):
             return dialect.about(record.path, record.body, self.models)
         return Page(dialect.models(self.models), content_type="application/json")
+
+    def _found(self, record: Record) -> Scenario:
+        if self._decide is not None:
+            return self._decide(record)
+        script = self._scripts.get(record.model) or self._scripts.get(None)
+        return next(script) if script else named.scenario(record.model, len(self.calls))
 
     def _ledger(self) -> bytes:
         seen = ("number", "method", "path", "query", "headers", "body", "call", "received", "sent_chunks", "ended")

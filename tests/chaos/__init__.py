@@ -1,0 +1,1 @@
+"""Clients, faults and a checker: whether anything is ever lost when things break."""
