@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 from tests.bench.answers import FIRST, WrongAnswer
 
@@ -40,6 +40,8 @@ class Reply:
 
 class Connection(asyncio.Protocol):
     """One request at a time, each answered to its end; reading does no more than find that end."""
+
+    first_text: ClassVar[bytes] = FIRST
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
@@ -84,7 +86,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         reply = self._reply
         reply.parts.append(data)
-        if reply.first is None and FIRST in data:
+        if reply.first is None and self.first_text in data:
             reply.first = time.monotonic()
             if self._on_first is not None and not self._on_first.done():
                 self._on_first.set_result(reply)

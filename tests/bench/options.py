@@ -67,8 +67,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(prog="make bench", description="What the relay costs, on this machine.")
     usual = Amounts()
     vendors, figures = ",".join(VENDORS), ",".join(FIGURES)
-    parser.add_argument("--vendors", type=_some_of(VENDORS), help=f"of {vendors}; default: all")
-    parser.add_argument("--only", type=_some_of(FIGURES), help=f"of {figures}; default: all")
+    parser.add_argument("--vendors", type=some_of(VENDORS), help=f"of {vendors}; default: all")
+    parser.add_argument("--only", type=some_of(FIGURES), help=f"of {figures}; default: all")
     parser.add_argument("--rounds", type=int, default=usual.rounds, help="default: %(default)s")
     parser.add_argument("--streams", type=int, default=usual.streams, help="paced ones at once; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="so little of everything that only the bench is tested")
@@ -90,7 +90,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
 
 
-def _some_of(known: Collection[str]) -> Callable[[str], list[str]]:
+def some_of(known: Collection[str]) -> Callable[[str], list[str]]:
     def split(value: str) -> list[str]:
         names = [name.strip() for name in value.split(",") if name.strip()]
         if unknown := [name for name in names if name not in known]:

@@ -8,10 +8,10 @@ _ROOT = Path(__file__).parent.parent.parent
 READMES = {"en": _ROOT / "README.md", "zh": _ROOT / "README.zh-CN.md"}
 
 
-def write(readme: Path, report: str) -> None:
+def write(readme: Path, report: str, *, begin: str = BEGIN, end: str = END) -> None:
     """Raises ValueError for a page without the two marks."""
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{readme.name} has no place for the tables: {BEGIN} … {END}")
-    readme.write_text(f"{before}{BEGIN}\n\n{report}\n\n{END}{after}", encoding="utf-8")
+    before, begun, rest = readme.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"{readme.name} has no place for the tables: {begin} … {end}")
+    readme.write_text(f"{before}{begin}\n\n{report}\n\n{end}{after}", encoding="utf-8")

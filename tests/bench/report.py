@@ -40,10 +40,15 @@ def _aim(row: Row, language: str) -> str:
     return f"{row.aim}: {_said(_MET if row.met else _MISSED, language)}"
 
 
+def machine() -> str:
+    """What is the same for every figure of a run: the system, and the parts that count."""
+    parts = ", ".join(f"{part} {version(part)}" for part in _PARTS)
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {parts}"
+
+
 def _conditions(found: Sequence[Results], database: str) -> Text:
     cores, rounds = os.cpu_count(), max((results.amounts.rounds for results in found), default=0)
-    parts = ", ".join(f"{part} {version(part)}" for part in _PARTS)
-    on = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {parts}, {database}"
+    on = f"{machine()}, {database}"
     return Text(
         f"On {cores} cores, {on}. Rounds: {rounds}; medians, in brackets the least and the most.",
         f"{cores} 核,{on}。共 {rounds} 轮,取中位数,括号内为最小值与最大值。",
