@@ -19,7 +19,7 @@ ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loa
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
 
-.PHONY: help run test fuzz check bench migrate admin format lock clean
+.PHONY: help run test fuzz check chaos rolling bench load migrate admin format lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,13 @@ fuzz: $(TEST_STAMP) ## Send generated requests to the whole API; FUZZ_EXAMPLES=2
 	@export FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-100}" FUZZ_SEED="$${FUZZ_SEED:-$$(date +%s)}" \
 		&& echo "FUZZ_EXAMPLES=$$FUZZ_EXAMPLES FUZZ_SEED=$$FUZZ_SEED" && $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
+chaos: $(TEST_STAMP) ## Break everything for a while and check that nothing was lost: `make chaos SEED=7 MINUTES=3 FAULTS=30 CLIENTS=120`
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(ARGS)
+
+rolling: $(TEST_STAMP) ## Restart two instances in turn under open streams: `make rolling STREAMS=200 TIMES=20`
+	@$(BIN)/python -m tests.chaos.rolling $(if $(STREAMS),--streams $(STREAMS)) $(if $(TIMES),--times $(TIMES)) $(ARGS)
+
 check: $(TEST_STAMP) ## Lint, formatting, types, the direction of imports, migrations against the models
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,6 +53,9 @@ check: $(TEST_STAMP) ## Lint, formatting, types, the direction of imports, migra
 
 bench: $(TEST_STAMP) ## Measure what the relay costs beside a bare relay and tutorial code; ARGS="--help" lists the options
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+load: $(TEST_STAMP) ## Measure what one worker holds: users, open streams, readers that do not read; ARGS="--help" lists the options
+	@$(BIN)/python -m tests.load $(ARGS)
 
 migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL to the newest schema
 	@$(BIN)/python -m app.cli migrate
