@@ -1,4 +1,4 @@
-"""Saves what the logs of all live runs gained, in one statement a tick."""
+"""Saves what the logs of all live runs gained, in a few statements a tick."""
 
 import asyncio
 import logging
@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 _DEAR_TICK = 0.2
 _SLOWEST = 5.0
+_AT_ONCE = 250
+"""Runs that are saved in one transaction. One of 5,000 kept the event loop, and all streams, for half a second."""
 
 
 class Checkpointer:
@@ -66,13 +68,16 @@ class Checkpointer:
                 return
             unsure, self._unsure = self._unsure, True
             with self._metrics.checkpoint.time():
-                async with self._database.transaction(durable=False) as tx:
-                    saved = [
-                        await self._save(tx, owner_id, theirs, unsure) for owner_id, theirs in _by_owner(runs).items()
-                    ]
+                for owner_id, theirs in _by_owner(runs).items():
+                    for first in range(0, len(theirs), _AT_ONCE):
+                        await self._save_some(owner_id, theirs[first : first + _AT_ONCE], unsure)
             self._unsure = False
-            for run, seq in (pair for part in saved for pair in part):
-                run.saved_seq = seq
+
+    async def _save_some(self, owner_id: str, runs: Sequence[Run], unsure: bool) -> None:
+        async with self._database.transaction(durable=False) as tx:
+            saved = await self._save(tx, owner_id, runs, unsure)
+        for run, seq in saved:
+            run.saved_seq = seq
 
     async def _save(self, tx: Transaction, owner_id: str, runs: Sequence[Run], unsure: bool) -> list[tuple[Run, int]]:
         held = await tx.instances.hold(owner_id)

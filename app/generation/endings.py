@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 60.0
 """Seconds that readers wait for a database that is away before they are told that the ending could not be saved."""
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+_SEIZING_TRIES = 20
+"""After which a stream is left alone that cannot be taken over although Redis is there."""
 _READ_AGAIN = 4_000_000
 """Characters of a prompt, at most, that are read to estimate what a lost answer used."""
 _UNSAVED = Failure(FailureCode.INTERNAL, "The end of this answer could not be saved in time.", retryable=False)
@@ -73,7 +75,8 @@ class Endings:
         saved = await self._save_patiently(generation, [*log.written(), *events], ending, patience=self._patience)
         if saved is None:
             unsaved = replace(ending, status=Status.FAILED, failure=_UNSAVED)
-            self._say(generation, log, unsaved)
+            # Of a log that others may have taken over nothing more is shown.
+            (self._cut_off if log.sealed else self._say)(generation, log, unsaved)
             await self._save_patiently(generation, log.written(), unsaved, patience=None)
             return False
         if saved is _Saved.TAKEN_OVER:
@@ -86,10 +89,7 @@ class Endings:
 
     def give_up(self, generation: Generation, log: EventLog, failure: Failure = _UNSAVED) -> None:
         """Tell the readers of a run whose ending cannot be saved; what is in the database is ended as lost, later."""
-        ending = Ending(Status.FAILED, failure)
-        if not log.ended:
-            log.end_as([*log.after(0), *_last_events(generation, log.last_seq, ending)])
-            self._count(generation, ending)
+        self._cut_off(generation, log, Ending(Status.FAILED, failure))
 
     async def end_lost(self, generation: Generation) -> None:
         """End what a dead instance left, with the text that is left of it and an estimate of what it used."""
@@ -117,15 +117,16 @@ class Endings:
         """
         if self._streams is None:
             return []
-        while True:
+        for _ in range(_SEIZING_TRIES):
             try:
                 await self._streams.seize(generation.id, generation.fence + 1)
                 return await read_whole(self._streams, generation.id)
             except Away:
                 # A call that failed may be but one; when it is really away that is known within a second or two.
                 if self._streams.away:
-                    return []
+                    break
                 await asyncio.sleep(_PAUSES[0])
+        return []
 
     async def _tell_others(self, generation: Generation, events: Sequence[LogEvent], last_seq: int) -> None:
         """They would find it in the database, too, but a moment later."""
@@ -138,18 +139,31 @@ class Endings:
             await self._streams.append([last])
 
     async def _stored(self, generation: Generation) -> Sequence[LogEvent]:
-        try:
-            async with self._database.snapshot() as tx:
-                packed = await tx.generations.log(generation.id)
-        except DatabaseUnavailable:
-            return ()
-        return await codec.decompress_aside(packed) if packed is not None else ()
+        """What another has stored as its log, for which readers wait just as for an ending."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self._patience
+        while True:
+            try:
+                async with self._database.snapshot() as tx:
+                    packed = await tx.generations.log(generation.id)
+            except DatabaseUnavailable:
+                if loop.time() >= latest:
+                    return ()
+                await asyncio.sleep(_PAUSES[2])
+            else:
+                return await codec.decompress_aside(packed) if packed is not None else ()
 
     def _say(self, generation: Generation, log: EventLog, ending: Ending) -> None:
         """Publish an ending behind all that was written, and count it, once."""
         if not log.ended:
             log.extend(_last_events(generation, log.written_seq, ending))
             log.end()
+            self._count(generation, ending)
+
+    def _cut_off(self, generation: Generation, log: EventLog, ending: Ending) -> None:
+        """Publish an ending behind what readers have seen, and count it, once."""
+        if not log.ended:
+            log.end_as([*log.after(0), *_last_events(generation, log.last_seq, ending)])
             self._count(generation, ending)
 
     def _count(self, generation: Generation, ending: Ending) -> None:

@@ -39,11 +39,20 @@ def take(log: EventLog, entries: Iterable[Entry]) -> bool:
         except msgspec.MsgspecError:
             logger.warning("what is kept in redis of a log is none")
             return False
-        if events and events[0].seq > log.written_seq + 1:
+        if not _follows_on(log, events):
             return False
         log.extend([event for event in events if event.seq > log.written_seq])
         log.publish()
     return True
+
+
+def _follows_on(log: EventLog, events: Sequence[LogEvent]) -> bool:
+    """Whether nothing is missing before these, and what the log has of them already is the same."""
+    known = log.written_seq
+    if not events or events[-1].seq < known:
+        return True
+    at = known - events[0].seq
+    return at == -1 or (at >= 0 and events[at] == log.written(known - 1)[0])
 
 
 def end_as_stored(log: EventLog, generation: Generation, stored: Sequence[LogEvent]) -> None:

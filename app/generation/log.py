@@ -51,8 +51,8 @@ class EventLog:
         self._events.extend(events)
 
     def publish(self, seq: int | None = None) -> None:
-        """Let readers see the events up to this one, or all; of a sealed log none."""
-        if not self._sealed:
+        """Let readers see the events up to this one, or all; of a sealed log, or behind its end, none."""
+        if not (self._sealed or self.ended):
             self._published = len(self._events) if seq is None else max(seq, self._published)
             self._tell()
 

@@ -13,11 +13,13 @@ from app.generation.following import end_as_stored, take
 from app.generation.log import EventLog
 from app.generation.payloads import last_events
 from app.stores.breaker import Away
-from app.stores.streams import BEGINNING, Streams
+from app.stores.streams import BEGINNING, MOST_ENTRIES, Entry, Streams
 
 logger = logging.getLogger(__name__)
 
 _POLLED_EACH = 1.0
+_SELDOM = 5
+"""Times as long between two looks at the database while the stream is there and only silent."""
 _READ_EACH = 0.05
 _AWAY_FOR = 0.5
 
@@ -36,6 +38,8 @@ class Mirrors:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reading: asyncio.Task[None] | None = None
         self._parted = False
+        self._there = False
+        """Whether the streams answered when they were last read."""
 
     async def live(self, generation: Generation) -> EventLog:
         """A log that grows with the run and ends with it."""
@@ -48,7 +52,7 @@ class Mirrors:
         mirror.log.parted = self._parted
         if mirror.log.ended or (known := self._followed.get(generation.id)) is not None:
             return known.log if known is not None else mirror.log
-        # Only now: a look that takes long or fails leaves nothing behind, and the caller listens before the next.
+        # Only now: a look that takes long or fails leaves nothing behind.
         self._followed[generation.id] = mirror
         self._begin(self._poll(mirror))
         if self._streams is not None and (self._reading is None or self._reading.done()):
@@ -90,30 +94,33 @@ class Mirrors:
             await asyncio.sleep(_READ_EACH if there else _AWAY_FOR)
 
     async def _read(self, mirrors: "Sequence[_Mirror]") -> bool:
-        """Take what is new in the streams; whether they are there."""
+        """Take all that is new in the streams; whether they are there."""
         if self._streams is None:
             return False
-        try:
-            found = await self._streams.read({each.generation.id: each.place for each in mirrors if each.sound})
-        except Away:
-            return False
-        for mirror in mirrors:
-            if entries := found.get(mirror.generation.id):
-                mirror.fresh = mirror.sound = take(mirror.log, entries)
-                mirror.place = entries[-1].place if mirror.sound else BEGINNING
-                if _is_whole(mirror.log):
-                    mirror.log.end()
+        behind = [mirror for mirror in mirrors if mirror.sound]
+        while behind:
+            try:
+                found = await self._streams.read({each.generation.id: each.place for each in behind})
+            except Away:
+                self._there = False
+                return False
+            behind = [mirror for mirror in behind if mirror.takes(found.get(mirror.generation.id, ()))]
+        self._there = True
         return True
 
     async def _poll(self, mirror: "_Mirror") -> None:
-        generation, log = mirror.generation, mirror.log
+        generation, log, silent = mirror.generation, mirror.log, 0
         try:
             while not log.ended:
                 await asyncio.sleep(_POLLED_EACH)
                 if not log.followed:
+                    log.part()  # whoever was about to listen asks anew
                     return
-                if mirror.fresh:
-                    mirror.fresh = False
+                silent = 0 if mirror.fresh else silent + 1
+                mirror.fresh = False
+                # A stream that is there says by itself what is new, unless its writer could not write there.
+                patience = _SELDOM if self._there and mirror.sound and log.written_seq else 1
+                if not silent or silent % patience:
                     continue
                 mirror.sound = True  # it may have been written anew
                 try:
@@ -132,9 +139,11 @@ class Mirrors:
         async with self._database.snapshot() as tx:
             found = await tx.generations.get(generation.id)
             if found is not None and found.status is Status.STREAMING:
-                events = codec.unpack(await tx.generations.checkpoints(generation.id, after=log.last_seq))
-                if events and events[0].seq > log.last_seq + 1:  # its owner took batches back and wrote longer ones
+                known = mirror.checkpointed
+                events = codec.unpack(await tx.generations.checkpoints(generation.id, after=known))
+                if events and events[0].seq > known + 1:  # its owner took batches back and wrote longer ones
                     events = codec.unpack(await tx.generations.checkpoints(generation.id))
+                mirror.checkpointed = events[-1].seq if events else known
                 _extend(log, events)
                 return
             packed = await tx.generations.log(generation.id)
@@ -147,17 +156,29 @@ class Mirrors:
 
 
 class _Mirror:
-    __slots__ = ("fresh", "generation", "log", "place", "sound")
+    __slots__ = ("checkpointed", "fresh", "generation", "log", "place", "sound")
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
         self.log = EventLog()
         self.place = BEGINNING
         """Where to go on reading in the stream."""
+        self.checkpointed = 0
+        """Where to go on reading in the database: after which number a checkpoint begins."""
         self.fresh = False
         """Whether the stream has said anything since the last look at the database."""
         self.sound = True
         """Whether the stream can be read: nothing is missing in it, and nothing of others is there."""
+
+    def takes(self, entries: Sequence[Entry]) -> bool:
+        """Go on with these; whether there may be more of them."""
+        if not entries:
+            return False
+        self.fresh = self.sound = take(self.log, entries)
+        self.place = entries[-1].place if self.sound else BEGINNING
+        if _is_whole(self.log):
+            self.log.end()
+        return self.sound and len(entries) >= MOST_ENTRIES
 
 
 def _extend(log: EventLog, events: Sequence[LogEvent]) -> None:

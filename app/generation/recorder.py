@@ -55,7 +55,7 @@ class Recorder:
         return [*self._reasoned, *rest]
 
     def record(self, batch: Sequence[ProviderEvent]) -> None:
-        """Log one batch, and publish it at once. Raises GenerationFailure when the answer grows out of bounds."""
+        """Log one batch, and tell who publishes it. Raises GenerationFailure when the answer grows out of bounds."""
         for event in batch:
             match event:
                 case TextDelta(raw):  # first, for nearly all are

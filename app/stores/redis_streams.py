@@ -1,19 +1,24 @@
 """Event logs in Redis."""
 
+import asyncio
+import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
+from app.stores.breaker import Away
 from app.stores.redis import PREFIX, RedisServer
-from app.stores.streams import Batch, Entry, Outcome
+from app.stores.streams import MOST_ENTRIES, Batch, Entry, Outcome
+
+T = TypeVar("T")
 
 _LIVES = 3600
 """Seconds that a stream is kept after it was last written: longer than any answer takes."""
 _ENDED_LIVES = 60
-_ENTRIES = 32
-"""Of one stream that one call reads."""
 _AT_ONCE = 200
 """Streams that one call reads."""
-_FIELD = b"e"
+_REFUSED_AFTER = 2.0
+"""Seconds in which nothing could be written, after which it is away for us, whatever else it answers."""
 _NAME = f"{PREFIX}:log:"
 
 # ARGV, for each key: fence, the number before the batch, its last number, its events, the seconds to live.
@@ -83,10 +88,12 @@ class RedisStreams:
         self._seize = server.client.register_script(_SEIZE)
         self._read = server.client.register_script(_READ)
         self._era = server.client.register_script(_ERA)
+        self._failing_since = self._failed_at = -math.inf
+        self._refused = False
 
     @property
     def away(self) -> bool:
-        return self._server.away
+        return self._refused or self._server.away
 
     async def append(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
         keys = [_NAME + each.generation_id for each in batches]
@@ -101,7 +108,7 @@ class RedisStreams:
                 _ENDED_LIVES if each.ending else _LIVES,
             )
         ]
-        told: list[int] = await self._server.ask(lambda: self._append(keys, arguments))
+        told: list[int] = await self._write(lambda: self._append(keys, arguments))
         return [Outcome(each) for each in told]
 
     async def read(self, places: Mapping[str, str]) -> Mapping[str, Sequence[Entry]]:
@@ -114,7 +121,7 @@ class RedisStreams:
     async def _read_some(self, places: Mapping[str, str]) -> dict[str, Sequence[Entry]]:
         keys = [_NAME + generation_id for generation_id in places]
         told: list[list[tuple[bytes, list[bytes]]]] = await self._server.ask(
-            lambda: self._read(keys, [_ENTRIES, *places.values()])
+            lambda: self._read(keys, [MOST_ENTRIES, *places.values()])
         )
         return {
             generation_id: [Entry(place.decode(), b"".join(fields[1:2])) for place, fields in entries]
@@ -123,8 +130,28 @@ class RedisStreams:
         }
 
     async def seize(self, generation_id: str, fence: int) -> None:
-        await self._server.ask(lambda: self._seize([_NAME + generation_id], [fence, _LIVES]))
+        await self._write(lambda: self._seize([_NAME + generation_id], [fence, _LIVES]))
 
     async def era(self) -> str:
         word: bytes = await self._server.ask(lambda: self._era([f"{PREFIX}:era"], [secrets.token_hex(8)]))
         return word.decode()
+
+    async def _write(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Ask for something that others wait for.
+
+        A server that is full, whose disk fails or that became a replica still lets us read, and a slow one answers what
+        is small: the breaker stays shut.
+        """
+        try:
+            result = await self._server.ask(work)
+        except Away:
+            self._note_failure(asyncio.get_running_loop().time())
+            raise
+        self._failed_at, self._refused = -math.inf, False
+        return result
+
+    def _note_failure(self, now: float) -> None:
+        if now - self._failed_at > _REFUSED_AFTER:
+            self._failing_since = now
+        self._failed_at = now
+        self._refused = now - self._failing_since >= _REFUSED_AFTER

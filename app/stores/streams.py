@@ -43,12 +43,16 @@ BEGINNING = "0-0"
 """The place before every entry."""
 
 
+MOST_ENTRIES = 32
+"""Of one stream that one call reads."""
+
+
 class Streams(Protocol):
     """All of them raise `app.stores.breaker.Away`."""
 
     @property
     def away(self) -> bool:
-        """Whether nobody need ask at present."""
+        """Whether nobody need wait for it at present."""
         ...
 
     async def append(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
@@ -56,7 +60,7 @@ class Streams(Protocol):
         ...
 
     async def read(self, places: Mapping[str, str]) -> Mapping[str, Sequence[Entry]]:
-        """What follows in the streams of these generations after these places; at most some entries of each."""
+        """What follows in the streams of these generations after these places; at most MOST_ENTRIES of each."""
         ...
 
     async def seize(self, generation_id: str, fence: int) -> None:

@@ -2,13 +2,21 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from pydantic import SecretStr
+from sqlalchemy.engine import URL
+
+from app.core.config import StorageSettings
 from app.core.metrics import Metrics
 from app.database import Database
+from app.database.sqlite import SqliteStore
+from app.database.unit import Unit
 from app.domain.cards import ModelCard
 from app.domain.chat import Bill, Failure, Generation, Message, Status, Turn
 from app.domain.compactions import Compaction
-from app.domain.events import Usage
+from app.domain.events import Kind, Usage
 from app.domain.failures import FailureCode
 from app.domain.usage import Attempt
 from app.generation.codec import decompress
@@ -86,6 +94,53 @@ async def test_when_patience_runs_out_the_database_says_what_readers_were_told(
     assert _done(log) == "failed"
     assert (row.status, row.failure_code) == (Status.FAILED, FailureCode.INTERNAL)
     assert message.content == "Hello"
+
+
+class FailsOnce(SqliteStore):
+    """Away for the first one who only reads."""
+
+    def __init__(self, url: URL, settings: StorageSettings) -> None:
+        super().__init__(url, settings)
+        self._failures = [OSError("the connection broke")]
+
+    @asynccontextmanager
+    async def unit(self, *, write: bool, durable: bool) -> AsyncIterator[Unit]:
+        if not write and self._failures:
+            raise self._failures.pop()
+        async with super().unit(write=write, durable=durable) as unit:
+            yield unit
+
+
+async def test_what_another_has_stored_is_told_also_when_the_database_fails_just_then(
+    database: Database, endings: Endings, metrics: Metrics, post: Post, database_url: str
+) -> None:
+    generation = await post("Hel", "lo")
+    await endings.end_lost(generation)
+    log = written(generation, "Hel")
+    settings = StorageSettings(_env_file=None, database_url=SecretStr(database_url))
+    failing = Database(settings, FailsOnce(database.url, settings))
+
+    await Endings(failing, metrics).conclude(generation, log, COMPLETE)
+
+    _, _, packed = await _stored(database, generation)
+    assert packed is not None
+    assert log.after(0) == decompress(packed)
+    await failing.close()
+
+
+async def test_of_a_log_that_may_be_anothers_by_now_no_more_is_shown_when_patience_runs_out(
+    database: Database, metrics: Metrics, post: Post
+) -> None:
+    generation = await post()
+    log = written(generation, "Hel")
+    log.append(Kind.TEXT, b'"lo"')
+    log.seal()
+
+    await Endings(database, metrics, patience=0).conclude(generation, log, COMPLETE)
+
+    row, message, _ = await _stored(database, generation)
+    assert [event.kind for event in log.after(0)] == [Kind.START, Kind.TEXT, Kind.USAGE, Kind.FAILURE, Kind.DONE]
+    assert (row.failure_code, message.content) == (FailureCode.INTERNAL, "Hel")
 
 
 async def test_a_commit_that_went_through_after_all_is_brought_in_line_with_what_readers_were_told(

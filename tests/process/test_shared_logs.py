@@ -110,7 +110,7 @@ async def test_one_that_wakes_from_a_freeze_shows_nothing_that_is_not_stored(
     assert (await carol.chat("Are you there?")).text == "Awake"
 
 
-@pytest.mark.parametrize("loss", ["flushed", "restarted", "frozen", "overwritten"])
+@pytest.mark.parametrize("loss", ["flushed", "restarted", "frozen", "full", "overwritten"])
 async def test_a_redis_that_goes_costs_no_reader_anything_and_is_written_anew(
     loss: str, launch: Launch, upstream: Upstream, redis_server: RedisServer
 ) -> None:
@@ -143,6 +143,11 @@ async def lose(redis: RedisServer, how: str, generation_id: str) -> None:
         redis.freeze()
         await asyncio.sleep(3)
         redis.thaw()
+    elif how == "full":
+        with redis.client() as client:
+            client.config_set("maxmemory", "1")
+            await asyncio.sleep(3)
+            client.config_set("maxmemory", "0")
     else:
         with redis.client() as client:
             if how == "flushed":

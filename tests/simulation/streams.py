@@ -7,13 +7,12 @@ from typing import TypeVar
 
 from app.stores.breaker import Breaker
 from app.stores.signals import Signal
-from app.stores.streams import Batch, Entry, Outcome
+from app.stores.streams import MOST_ENTRIES, Batch, Entry, Outcome
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.trace import Trace
 
 T = TypeVar("T")
 
-_ENTRIES = 32
 _PATIENCE = 0.25
 
 
@@ -40,7 +39,7 @@ class StreamTable:
             stream = self._streams.get(generation_id, ())
             entries = [Entry(f"{one}-{two}", events) for one, two, events in stream if (one, two) > after]
             if entries:
-                found[generation_id] = entries[:_ENTRIES]
+                found[generation_id] = entries[:MOST_ENTRIES]
         return found
 
     def seize(self, generation_id: str, fence: int) -> None:

@@ -1,9 +1,11 @@
 """The shared stream of a log has one writer at a time, and nothing in it is lost without being noticed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from app.stores.breaker import Away
 from app.stores.redis import RedisServer
 from app.stores.redis_streams import RedisStreams
 from app.stores.streams import BEGINNING, Batch, Outcome, Streams
@@ -116,3 +118,23 @@ async def test_streams_go_by_themselves(streams: Streams, redis_server: Server) 
     with redis_server.client() as client:
         assert 3000 < client.ttl("ai-backend:log:one") <= 3600
         assert 30 < client.ttl("ai-backend:log:two") <= 60
+
+
+async def test_one_that_only_lets_us_read_is_away_until_it_takes_something(redis_server: Server) -> None:
+    server = RedisServer(redis_server.url, patience=5)
+    streams = RedisStreams(server)
+    await write(streams, batch(0, 3))
+    with redis_server.client() as client:
+        client.config_set("maxmemory", "1")
+        async with asyncio.timeout(20):
+            while not streams.away:
+                with pytest.raises(Away):
+                    await write(streams, batch(3, 4))
+                assert await entries(streams) == [("1-3", b"1..3")]
+                await asyncio.sleep(0.05)
+        assert not server.away
+        client.config_set("maxmemory", "0")
+
+    assert await write(streams, batch(3, 4)) == [THERE]
+    assert not streams.away
+    await server.aclose()
