@@ -181,7 +181,9 @@ def run() -> None:
 
 
 def _employ(settings: Settings, listening: socket) -> None:
-    """Become the parent of workers, which each are this program again. All that can be refused has been by now."""
+    """Become the parent of workers, which each are this program again. All else that can be refused has been by now."""
+    if sys.platform == "win32":
+        raise StartRefused("WEB_CONCURRENCY: Windows cannot hand a socket on to several workers; set 1")
     try:
         folder = Path(tempfile.mkdtemp(prefix="ai-backend-"))
     except OSError as error:
@@ -195,6 +197,7 @@ def _attend_parent(app: FastAPI, place: Place, server: Server) -> None:
 
     def gone() -> None:
         server.stop_listening()  # whoever is started in the parent's place wants the port
+        house.exposition.last_ones = True
         draining.abandoned()
 
     Link(place.link).attend(on_greet=lambda: _welcome(house), on_leave=draining.told, on_gone=gone)

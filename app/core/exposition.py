@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 1.0
 """Seconds that a scrape waits for the other workers; who says nothing by then is left out, and `ai_worker_up` is 0."""
 _HELP = "# HELP "
+_END = b"# EOF\n"
+"""Of what a worker tells: what comes without it was cut off when that one died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Exposition:
         self._metrics = metrics
         self._crew: Crew | None = None
         self._server: asyncio.Server | None = None
+        self.last_ones = False
+        """The parent has died: nobody else removes the folder, and nobody comes after these workers."""
 
     async def join(self, crew: Crew) -> None:
         """Answer the others, and ask them from now on."""
@@ -69,13 +73,14 @@ class Exposition:
         if self._crew is not None and self._server is not None:
             self._server.close()
             self._crew.socket(self._crew.number).unlink(missing_ok=True)
-            with suppress(OSError):  # others are there still; where the parent was killed, nobody else removes it
-                self._crew.folder.rmdir()
+            if self.last_ones:
+                with suppress(OSError):  # others are there still
+                    self._crew.folder.rmdir()
 
     async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._crew is not None:
             with suppress(OSError):
-                writer.write(self._labelled(self._crew))
+                writer.write(self._labelled(self._crew) + _END)
                 await writer.drain()
         writer.close()
 
@@ -84,16 +89,17 @@ class Exposition:
 
 
 async def _ask(address: Path) -> bytes:
-    """Empty where nobody answers."""
+    """Empty where nobody answers in full."""
     try:
         async with asyncio.timeout(PATIENCE):
             reader, writer = await asyncio.open_unix_connection(address)
             try:
-                return await reader.read()
+                told = await reader.read()
             finally:
                 writer.close()
     except OSError:  # a timeout is one
         return b""
+    return told.removesuffix(_END) if told.endswith(_END) else b""
 
 
 def _merged(texts: Iterable[str]) -> str:

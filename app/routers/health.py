@@ -22,7 +22,8 @@ class ReadyAnswer(Answer):
         description="`degraded`: it works without a part that it can do without."
     )
     parts: dict[str, str] = Field(
-        description="Each part and its state.", examples=[{"database": "ok", "generations": "ok", "limits": "local"}]
+        description="Each part and its state.",
+        examples=[{"database": "ok", "generations": "ok", "limits": "local", "streams": "local"}],
     )
 
 

@@ -140,7 +140,9 @@ class Accounts:
             hashed = await self._passwords.hash(password)
             await self.open(email=email, hashed=hashed, name=None, role=Role.ADMIN, actor=Actor.SHELL)
         except EmailTaken:
-            logger.warning("no first admin was made: its address belongs to a user already")
+            async with self._database.snapshot() as tx:
+                if not await tx.users.count_admins():  # else another instance that starts at this moment has made it
+                    logger.warning("no first admin was made: its address belongs to a user already")
             return None
         return FirstAdmin(email, None if given else password)
 

@@ -132,9 +132,10 @@ async def test_the_places_of_a_killed_instance_come_back(
 
 
 async def begin(stack: AsyncExitStack, user: User, upstream: Upstream) -> tuple[Reader, str]:
-    (reader,) = [await stack.enter_async_context(posting(user, "Count"))]
+    called = len(upstream.calls)
+    reader = await stack.enter_async_context(posting(user, "Count"))
     start = (await reader.event()).json
-    await upstream.requested(len(upstream.calls) or 1)
+    await upstream.requested(called + 1)
     return reader, start["generation_id"]
 
 

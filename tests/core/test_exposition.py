@@ -68,6 +68,49 @@ async def test_one_that_died_is_followed_by_another_in_its_place(
     assert (await scrape(workers[0])).value("ai_worker_up") == 2
 
 
+async def test_workers_that_leave_together_are_followed_by_others(
+    metrics: list[Metrics], workers: list[Exposition], tmp_path: Path
+) -> None:
+    for worker in workers[:2]:
+        worker.close()
+
+    await workers[2].join(Crew(2, 3, tmp_path))
+    await workers[0].join(Crew(1, 3, tmp_path))
+
+    assert (await scrape(workers[0])).value("ai_worker_up") == 2
+
+
+async def test_when_their_parent_has_died_the_last_worker_leaves_nothing(
+    metrics: list[Metrics], tmp_path: Path
+) -> None:
+    folder = tmp_path / "of the workers"
+    folder.mkdir()
+    workers = [Exposition(each) for each in metrics[:2]]
+    for number, worker in enumerate(workers, start=1):
+        await worker.join(Crew(number, 2, folder))
+        worker.last_ones = True
+
+    workers[0].close()
+    assert folder.exists()
+    workers[1].close()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("left", [12, 900, -1])
+async def test_what_one_that_died_did_not_tell_to_its_end_is_left_out(
+    left: int, workers: list[Exposition], tmp_path: Path
+) -> None:
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(workers[1]._labelled(Crew(3, 3, tmp_path))[:left])
+        writer.close()
+
+    async with await asyncio.start_unix_server(die, tmp_path / "3"):
+        told = await scrape(workers[0])
+
+    assert [told.value("ai_worker_up", worker=number) for number in ("1", "2", "3")] == [1, 1, 0]
+    assert told.text.count('worker="3"') == 1
+
+
 async def test_one_that_stands_still_is_not_waited_for_long(workers: list[Exposition], tmp_path: Path) -> None:
     async def stand(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):

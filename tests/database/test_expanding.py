@@ -65,7 +65,10 @@ def migration(line: str, head: str = "") -> str:
 async def test_no_migration_takes_anything_from_the_version_before_it(
     database_kind: str, empty_database_url: str
 ) -> None:
-    for step in await steps(empty_database_url, SCRIPTS, "base"):
+    every = await steps(empty_database_url, SCRIPTS, "base")
+
+    assert FIRST_RELEASE in [step.revision for step in every]
+    for step in every:
         if FIRST_RELEASE in step.earlier:
             assert step.refused == [], step.revision
 

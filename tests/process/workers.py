@@ -52,10 +52,13 @@ class Workers:
 
 @asynccontextmanager
 async def ending(workers: Workers) -> AsyncIterator[Workers]:
-    """None is left behind, whatever becomes of the test."""
+    """None is left behind, nor their folder, whatever becomes of the test."""
     try:
         yield workers
     finally:
+        with suppress(ProcessLookupError, TimeoutError):
+            workers.process.signal(signal.SIGTERM)
+            await workers.process.exited(within=5)
         for _, pid in workers._told:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Executable, create_engine, select, update
 
+from app.core.config import Settings
 from app.domain.identity import Role
 from app.models.identity import sessions, users
 from tests.routers.conftest import ADMIN, Logs, Person, browser, new_address, serving, sign_in, sign_up
@@ -598,6 +599,16 @@ async def test_production_makes_no_administrator_by_itself(tmp_path: Path) -> No
     async with serving(tmp_path, first_admin_email=ADMIN["username"], **production) as app, browser(app) as client:
         person = await sign_in(client, ADMIN["username"], "canary-password")
         assert (await client.get(ME, headers=person.bearer)).json()["role"] == "user"
+
+
+async def test_of_two_that_start_together_one_makes_the_administrator(tmp_path: Path, logs: Logs) -> None:
+    production = {"environment": "production", "secret_key": "0f1e2d3c4b5a69788796a5b4c3d2e1f0"}
+    async with serving(tmp_path, first_admin_password=None, **production) as app:
+        accounts, settings = app.state.house.accounts, Settings(_env_file=None)
+        made = await asyncio.gather(*(accounts.ensure_first_admin(settings) for _ in range(2)))
+
+    assert len([admin for admin in made if admin is not None]) == 1
+    assert "no first admin was made" not in logs.getvalue()
 
 
 async def test_the_key_of_the_tokens_outlives_a_restart(tmp_path: Path) -> None:
