@@ -36,6 +36,7 @@ fuzz: $(TEST_STAMP) ## Send generated requests to the whole API; FUZZ_EXAMPLES=2
 		&& echo "FUZZ_EXAMPLES=$$FUZZ_EXAMPLES FUZZ_SEED=$$FUZZ_SEED" && $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 chaos: $(TEST_STAMP) ## Break everything for a while and check that nothing was lost: `make chaos SEED=7 MINUTES=3 FAULTS=30 CLIENTS=120`
+	@$(BIN)/python -m tests.simulation --seeds $(or $(WORLDS),10000)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(FAULTS),--faults $(FAULTS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(ARGS)
 

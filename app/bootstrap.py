@@ -24,7 +24,8 @@ from app.generation.engine import Engine, EngineLimits
 from app.generation.leases import Lease
 from app.generation.log import MemoryLogs
 from app.generation.mirror import Mirrors
-from app.generation.publishing import DirectPublisher, Publisher, SharedPublisher
+from app.generation.publishing import DirectPublisher, Publisher
+from app.generation.shared_publishing import SharedPublisher
 from app.generation.sweeper import Sweeper
 from app.providers.catalogue import Catalogue
 from app.providers.prices import Prices

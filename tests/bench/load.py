@@ -77,6 +77,9 @@ class Connection(asyncio.Protocol):
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 

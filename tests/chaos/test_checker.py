@@ -413,6 +413,15 @@ def test_a_takeover_has_twenty_seconds(run: MadeUp, ended: float, in_time: bool)
     assert (broken(run) == set()) is in_time
 
 
+@pytest.mark.parametrize(("ended", "in_time"), [(83.0, True), (90.0, False)])
+def test_what_a_drain_left_is_to_be_ended_in_time_too(run: MadeUp, ended: float, in_time: bool) -> None:
+    turn = run.turn(user=3, conversation_id="talk-3", seen=6, stored=4, failure="instance_draining", finished=False)
+    run.fault(FaultKind.TERM, "a", 50.0, 58.0)
+    assert turn.call.ended is not None
+    run.generations[turn.generation_id] = replace(run.generations[turn.generation_id], ended=ended)
+    assert (4 not in broken(run)) is in_time
+
+
 @pytest.mark.parametrize(("ended", "in_time"), [(82.0, True), (90.0, False)])
 def test_a_takeover_waits_for_an_instance_with_a_steady_lease(run: MadeUp, ended: float, in_time: bool) -> None:
     turn = lost(run, seen=4, stored=4)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,6 +19,8 @@ from tests.load.worker import Stage, said
 CHAT = "/ai/chat"
 STREAM = "/ai/chat/stream"
 _PLAN = Plan(chunks=20)
+_KEPT = 4.0
+"""Seconds after which clients take a new connection: servers close one that is silent after 5."""
 _TURNS = 5
 """After which a user begins another conversation."""
 
@@ -70,9 +72,11 @@ async def measure(on: Stage, path: str, pace: Pace) -> Crowd:
     clock = _Clock(pace)
     watching = asyncio.create_task(_watch(on, clock, found))
     with ExitStack() as stack:
-        connections = [stack.enter_context(await Watched.open(on.worker.port)) for _ in on.people]
-        users = zip(on.people, connections, strict=True)
-        await asyncio.gather(*(_user(path, pace, clock, *user, asked, found.errors) for user in users))
+
+        async def connect() -> Watched:
+            return stack.enter_context(await Watched.open(on.worker.port))
+
+        await asyncio.gather(*(_user(path, pace, clock, each, connect, asked, found.errors) for each in on.people))
     await watching
     counted = [each for each in asked if clock.begins <= each.reply.sent < clock.ends]
     found.whole = [each.reply.ended - each.reply.sent for each in counted]
@@ -90,12 +94,13 @@ async def _user(
     pace: Pace,
     clock: _Clock,
     person: Person,
-    connection: Watched,
+    connect: Callable[[], Awaitable[Watched]],
     asked: list[_Asked],
     errors: list[str],
 ) -> None:
-    """Turn after turn on one connection, each in the conversation of the last."""
-    await asyncio.sleep(random.uniform(0, max(pace.thinking)))  # noqa: S311
+    """Turn after turn on one connection while it is kept, each in the conversation of the last."""
+    connection = await connect()
+    await asyncio.sleep(random.uniform(0, min(_KEPT, max(pace.thinking))))  # noqa: S311
     named: dict[str, str] = {}
     for turn in count(1):
         if clock.over:
@@ -109,7 +114,11 @@ async def _user(
         else:
             asked.append(_Asked(whose, reply, connection.came))
             named = {"conversation_id": _conversation(path, reply)} if turn % _TURNS else {}
-        await asyncio.sleep(random.uniform(*pace.thinking))  # noqa: S311
+        thought = random.uniform(*pace.thinking)  # noqa: S311
+        await asyncio.sleep(thought)
+        if thought > _KEPT:
+            connection.close()
+            connection = await connect()
 
 
 def _conversation(path: str, reply: Reply) -> str:

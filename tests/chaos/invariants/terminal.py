@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from tests.chaos.evidence import Evidence, StoredGeneration, StoredMessage, Violation
 from tests.chaos.history import Connection, Ending, EventKind, FaultKind
 from tests.chaos.windows import IN_TIME, Windows
+from tests.chaos.world import DRAIN
 
+_GOING = DRAIN + 7.0
+"""Seconds from SIGTERM until nothing that ran there runs any more: the drain, and what it takes to say so."""
 _ENDED = {"complete", "stopped", "failed"}
 
 
@@ -79,7 +82,7 @@ def _late(evidence: Evidence, windows: Windows, generation: StoredGeneration) ->
     if departed:
         waited, what = windows.waited_for_takeover(max(departed), generation.ended), "its owner went"
     elif drained:
-        return None
+        waited, what = windows.waited_for_takeover(max(drained) + _GOING, generation.ended), "its owner had to go"
     else:
         cause = _cause(evidence, generation)
         if cause is None or generation.ended - cause <= IN_TIME:
