@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _STOP_PATIENCE = 1.0
 _DRAIN_GRACE = 5.0
+_GLANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Engine:
         self._slots = slots
         self._taken = 0
         self.draining = False
+        self._out_of_time = False
         lease.on_lost = self._abandon
         metrics.live_generations.set_function(lambda: len(self._runs))
 
@@ -127,7 +129,7 @@ class Engine:
         self._runs[generation_id] = run
         self._checkpointer.join(run)
         self._tasks[generation_id] = asyncio.create_task(self._supervise(run, slot), name=f"run {generation_id}")
-        if self.draining:
+        if self._out_of_time:
             self._cut(run)
         return log
 
@@ -152,13 +154,22 @@ class Engine:
     async def drain(self, seconds: float) -> None:
         """Take nothing new, let what runs finish for so long, then end the rest with its text kept."""
         self.draining = True
-        if self._tasks:
-            await asyncio.wait(set(self._tasks.values()), timeout=seconds)
+        await self._wait_for_all(seconds)
+        self._out_of_time = True
         for run in list(self._runs.values()):
             self._cut(run)
-        if self._tasks:
-            await asyncio.wait(set(self._tasks.values()), timeout=_DRAIN_GRACE)
+        await self._wait_for_all(_DRAIN_GRACE)
         await self._give_up()
+
+    async def _wait_for_all(self, seconds: float) -> None:
+        """At most so long, also for a post that was admitted and has not begun its run yet."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while (self._tasks or self._taken) and (left := until - loop.time()) > 0:
+            if self._tasks:
+                await asyncio.wait(set(self._tasks.values()), timeout=left)
+            else:
+                await asyncio.sleep(min(_GLANCE, left))
 
     def lives(self, generation_id: str) -> bool:
         """Whether a run lives here."""

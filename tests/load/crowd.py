@@ -46,6 +46,7 @@ class Crowd:
     worker: float = 0.0  # of a core, and so the others
     client: float = 0.0
     vendor: float = 0.0
+    refused: int = 0  # with 503: more was asked for than the database is waited for
     errors: list[str] = field(default_factory=list)
 
 
@@ -76,7 +77,7 @@ async def measure(on: Stage, path: str, pace: Pace) -> Crowd:
         async def connect() -> Watched:
             return stack.enter_context(await Watched.open(on.worker.port))
 
-        await asyncio.gather(*(_user(path, pace, clock, each, connect, asked, found.errors) for each in on.people))
+        await asyncio.gather(*(_user(path, pace, clock, each, connect, asked, found) for each in on.people))
     await watching
     counted = [each for each in asked if clock.begins <= each.reply.sent < clock.ends]
     found.whole = [each.reply.ended - each.reply.sent for each in counted]
@@ -96,7 +97,7 @@ async def _user(
     person: Person,
     connect: Callable[[], Awaitable[Watched]],
     asked: list[_Asked],
-    errors: list[str],
+    found: Crowd,
 ) -> None:
     """Turn after turn on one connection while it is kept, each in the conversation of the last."""
     connection = await connect()
@@ -108,12 +109,14 @@ async def _user(
         whose = f"{path.rpartition('/')[2]}-{next(_numbers)}"
         connection.came = []
         reply = await connection.ask(person.asks(path, _PLAN.model, whose, **named))
-        if reply.status != 200:
-            errors.append(f"{reply.status}: {reply.body[:300].decode(errors='replace')}")
-            named = {}
-        else:
+        named = {}
+        if reply.status == 200:
             asked.append(_Asked(whose, reply, connection.came))
             named = {"conversation_id": _conversation(path, reply)} if turn % _TURNS else {}
+        elif reply.status == 503:
+            found.refused += 1
+        else:
+            found.errors.append(f"{reply.status}: {reply.body[:300].decode(errors='replace')}")
         thought = random.uniform(*pace.thinking)  # noqa: S311
         await asyncio.sleep(thought)
         if thought > _KEPT:

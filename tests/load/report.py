@@ -30,6 +30,7 @@ _USERS = (
     Text("first text, mean", "首字平均"),
     Text("answers a second", "每秒回答"),
     Text("CPU of the worker", "服务进程 CPU"),
+    Text("refused (503)", "拒绝(503)"),
     Text("errors", "错误"),
 )
 _STREAMS = (
@@ -76,6 +77,7 @@ def _users(found: Found, language: str) -> Iterator[Sequence[str]]:
             _ms(_mean(crowd.first)) if crowd.first else "",
             f"{crowd.rate:.0f}",
             f"{crowd.worker:.0%}",
+            str(crowd.refused),
             str(len(crowd.errors)),
         ]
 
