@@ -15,6 +15,10 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 # without workers, and `-s` and `--pdb` work. And not with TEST_REDIS_URL, which workers would empty under each other.
 ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# It takes all cores by itself, and gives everything that breaks so many seconds.
+ALONE := tests/chaos/test_chaos.py
+PYTEST = $(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips)
+
 # A stamp says which lock is installed. The test lock holds all of the other, so it satisfies both.
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
@@ -29,7 +33,8 @@ run: $(RUN_STAMP) ## Migrate the database and start the service; Ctrl-C lets run
 	@exec $(BIN)/python -m app.main
 
 test: $(TEST_STAMP) ## Run the tests on all cores; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
-	@$(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips) $(if $(ARGS)$(TEST_REDIS_URL),,$(ON_ALL_CORES)) $(ARGS)
+	@$(PYTEST) $(if $(ARGS)$(TEST_REDIS_URL),$(ARGS),$(ON_ALL_CORES) --ignore $(ALONE))
+	@$(if $(ARGS)$(TEST_REDIS_URL),,$(PYTEST) $(ALONE))
 
 fuzz: $(TEST_STAMP) ## Send generated requests to the whole API; FUZZ_EXAMPLES=200 for each route, FUZZ_SEED=7 for a run again
 	@export FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-100}" FUZZ_SEED="$${FUZZ_SEED:-$$(date +%s)}" \
