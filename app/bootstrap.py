@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 
 _STANDING_STATEMENT = 5.0
 _STANDING_WAIT = 2.0
+"""Seconds at most, for a lease's and a checkpoint's statement and for a connection: both are well within a term."""
 _SETTLING = 2.0
 """Seconds at the end of a drain for what others are to see."""
 

@@ -216,10 +216,10 @@ class Upkeep:
         await self._reindexing.run_forever()
 
     def _begin(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
-        self._tasks.append(asyncio.create_task(_kept_alive(work)))
+        self._tasks.append(asyncio.create_task(kept_alive(work)))
 
 
-async def _kept_alive(work: Callable[[], Coroutine[None, None, None]]) -> None:
+async def kept_alive(work: Callable[[], Coroutine[None, None, None]]) -> None:
     """The edge of a standing task: what nobody expected is logged, and the work goes on."""
     while True:
         try:

@@ -1,8 +1,6 @@
 """One simulated instance: what `app.bootstrap` builds of a house, as far as it answers questions."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from app.services.generations import GenerationService
 from app.services.limits import RateLimits
 from app.services.side_models import SideModel
 from app.services.titles import Titles
+from app.services.upkeep import kept_alive
 from app.stores.memory import MemoryWindows
 from app.stores.signals import NoSignals, Signals
 from app.stores.slots import LocalSlots
@@ -55,8 +54,6 @@ SETTINGS = Settings(
 )
 _SETTLING = 2.0
 METRICS = Metrics(["openai"], "0")
-
-logger = logging.getLogger(__name__)
 
 
 class House:
@@ -126,7 +123,7 @@ class House:
             self._checkpointer.run_forever,
             self._publisher.run_forever,
         ):
-            self.standing.append(asyncio.create_task(_kept_alive(work)))
+            self.standing.append(asyncio.create_task(kept_alive(work)))
 
     async def close(self, seconds: float) -> None:
         """Drain and go, as the end of a process does."""
@@ -150,17 +147,6 @@ class House:
                 await asyncio.sleep(1.0)
             else:
                 return
-
-
-async def _kept_alive(work: Callable[[], Coroutine[None, None, None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:
-            logger.exception("standing work failed")
-            await asyncio.sleep(1.0)
-        else:
-            return
 
 
 def _no_price(card: ModelCard, usage: Usage) -> None:
