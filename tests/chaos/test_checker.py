@@ -616,6 +616,11 @@ def test_a_report_that_crossed_with_the_clients_leaving_may_be_missed(run: MadeU
     assert broken(run) == {8}
 
 
+def test_last_bytes_that_nobody_reads_for_a_stop_may_be_missed(run: MadeUp) -> None:
+    run.booked[0] = replace(run.booked[0], estimated=True, outcome="stopped")
+    assert broken(run) == set()
+
+
 def test_what_an_owner_had_not_booked_when_it_went_may_be_estimated(run: MadeUp) -> None:
     turn = lost(run, seen=6, stored=6)
     turn.call.usage, turn.call.usage_sent, turn.call.how = (100, 20), 51.0, VendorEnd.COMPLETE

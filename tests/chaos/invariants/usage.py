@@ -9,6 +9,8 @@ from tests.chaos.windows import Windows
 
 _JUST_LEFT = 1.0
 """Seconds between a report and the client's leaving in which the one may have missed the other."""
+_INTERRUPTED = {"stopped", "upstream_timeout", "instance_draining", "instance_lost"}
+"""How an attempt ends that the app breaks off. Had it read the vendor's last bytes, there were nothing to break off."""
 
 
 def check(evidence: Evidence, windows: Windows) -> Iterator[Violation]:
@@ -49,16 +51,17 @@ def _row(call: VendorCall, row: Booked, *, lost: bool) -> Iterator[str]:
         yield f"attempt {row.attempt} is booked as reported, but the vendor reported nothing"
     elif not row.estimated and tokens != call.usage:
         yield f"attempt {row.attempt} is booked with {tokens} tokens, the vendor reported {call.usage}"
-    elif row.estimated and _received(call) and not lost:
+    elif row.estimated and _received(call, row) and not lost:
         yield f"attempt {row.attempt} is booked as estimated, but the vendor reported {call.usage}"
 
 
-def _received(call: VendorCall) -> bool:
+def _received(call: VendorCall, row: Booked) -> bool:
     """Whether the app must have read the report: it did not leave before, and the connection was not reset after."""
     if call.usage_sent is None:
         return False
     if call.how is VendorEnd.COMPLETE:
-        return True
+        # All was written, and may still lie in the socket.
+        return row.outcome not in _INTERRUPTED
     return call.how is VendorEnd.LEFT and (call.ended or 0.0) - call.usage_sent > _JUST_LEFT
 
 
