@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from sqlalchemy import AdaptedConnection, AsyncAdaptedQueuePool, Connection, event
+from sqlalchemy import AsyncAdaptedQueuePool, Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.config import StorageSettings
-from app.database.bounds import IDLE_TRANSACTION
+from app.database import postgresql
 from app.database.unit import Unit
 
 T = TypeVar("T")
@@ -22,6 +21,10 @@ class ServerStore:
 
     def __init__(self, url: URL, settings: StorageSettings) -> None:
         self._engine = _engine(url, settings)
+        self._reading = self._engine
+        if postgresql.is_spoken(url):
+            postgresql.watch(self._engine)
+            self._reading = postgresql.reading(self._engine)
         self._patience = settings.database_pool_timeout
 
     @property
@@ -31,7 +34,8 @@ class ServerStore:
 
     @asynccontextmanager
     async def unit(self, *, write: bool, durable: bool) -> AsyncIterator[Unit]:  # the server syncs as it is set up
-        async with self._connected() as connection, connection.begin():
+        engine = self._engine if write else self._reading
+        async with self._connected(engine) as connection, connection.begin():
             unit = Unit(connection.run_sync)
             yield unit
             if write:
@@ -41,47 +45,37 @@ class ServerStore:
         """The server has seen to it at each commit."""
 
     async def glance(self, look: Callable[[Connection], T]) -> T:
-        async with self._connected() as connection, connection.begin():
+        async with self._connected(self._reading) as connection, connection.begin():
             return await connection.run_sync(look)
 
     async def close(self) -> None:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with AsyncExitStack() as stack:
             # A pooled connection is tried before use, which would have a statement's time on a frozen server.
             async with asyncio.timeout(self._patience):
-                connection = await stack.enter_async_context(self._engine.connect())
+                connection = await stack.enter_async_context(engine.connect())
             yield connection
 
 
 def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
-    engine = create_async_engine(
+    return create_async_engine(
         url,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout,
-        pool_pre_ping=True,
+        pool_pre_ping=not postgresql.is_spoken(url),  # which has a cheaper way
         pool_use_lifo=True,
         hide_parameters=True,  # a statement's parameters are what users wrote; errors are logged
         connect_args=connect_args(url, settings.database_pool_timeout, settings.database_statement_timeout),
-    )
-    if url.drivername == "postgresql+asyncpg":
-        event.listen(engine.sync_engine, "connect", _bound_transactions)
-    return engine
-
-
-def _bound_transactions(connection: AdaptedConnection, _: ConnectionPoolEntry) -> None:
-    """By a statement: PgBouncer refuses connections that ask for it when they begin."""
-    connection.run_async(
-        lambda driver: driver.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION}s'")
     )
 
 
 def connect_args(url: URL, connect_timeout: float, statement_timeout: float | None) -> dict[str, object]:
     """How each driver is told how many seconds it may take."""
-    if url.drivername == "postgresql+asyncpg":
+    if postgresql.is_spoken(url):
         return {"timeout": connect_timeout, "command_timeout": statement_timeout}
     if url.get_driver_name() == "asyncmy":
         from app.database.mariadb import connector  # noqa: PLC0415  # its driver is an extra
