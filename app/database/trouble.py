@@ -1,10 +1,12 @@
 """Which of a database's errors say that it is away, and not that a statement is wrong."""
 
+from asyncpg import InterfaceError as DriverInterfaceError
+from asyncpg import PostgresError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-TROUBLE = (DBAPIError, PoolTimeout, OSError, TimeoutError)
-"""All that work with a database may raise when it goes wrong."""
+TROUBLE = (DBAPIError, PoolTimeout, OSError, TimeoutError, PostgresError, DriverInterfaceError)
+"""All that work with a database may raise when it goes wrong; the driver's own errors while a connection is made."""
 
 # Of servers' errors, which no dialect tells apart: no connection, no access, no such database (yet), no resources,
 # shutting down or starting up, its disk failing, read-only, a transaction that was rolled back or refused a lock to end

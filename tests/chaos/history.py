@@ -29,11 +29,14 @@ class FaultKind(StrEnum):
     """The front resets all its connections, a moment."""
     SLOW = "slow"
     """The target answers late."""
+    STALL = "stall"
+    """The process of the clients and the vendor did not run: nobody's fault, but time in which they said nothing."""
 
 
 REDIS = "redis"
 POSTGRESQL = "postgresql"
 FRONT = "front"
+WORLD = "world"
 """Targets beside the instances; those go by their names, as in `VendorCall.instance`."""
 
 

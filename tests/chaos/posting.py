@@ -22,6 +22,8 @@ _ANSWERED = {"upstream_", "refused", "context_", "instance_"}
 """How the codes of answers that failed begin: the post itself was taken, and a repeat gets the same."""
 _FOR_NOW = {"idempotency_in_progress", "database_unavailable", "draining", "unavailable", "overloaded"}
 """Refusals after which the same may be tried again."""
+_UNSURE = "database_unavailable"
+"""The database may have stored what it could not say so of any more: nobody says that again without a key."""
 _KNOWN = {*_FOR_NOW, "conversation_busy", "too_many_generations", "unauthenticated"}
 
 
@@ -120,6 +122,8 @@ class Poster:
         if tried.status == 401:
             await self._house.account.sign_in()
         if code == "conversation_busy" or post.route is Route.GET:
+            return None
+        if code == _UNSURE and post.key is None:
             return None
         given = headers.get("retry-after", "")
         return min(float(given), 5.0) if given.isdecimal() else 0.0

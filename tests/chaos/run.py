@@ -1,6 +1,7 @@
 """One run from beginning to end: start everything, let people live and things break, wait for quiet, judge."""
 
 import asyncio
+import gc
 import random
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from tests.chaos.clients import Crowd
 from tests.chaos.evidence import Evidence, Violation
 from tests.chaos.faults import schedule
 from tests.chaos.gathering import gather
-from tests.chaos.history import History
+from tests.chaos.history import WORLD, Fault, FaultKind, History
 from tests.chaos.logs import complaints
 from tests.chaos.resting import at_rest, before_and_after
 from tests.chaos.world import World
@@ -25,6 +26,7 @@ SAY_EACH = 10.0
 _WARM_UP = 5.0
 _QUIET_WITHIN = 40.0
 """Seconds from the last fault until no answer is being written: a lease, a sweep, and what a stalled upstream takes."""
+_STALL = 1.0
 _LIVE = "SELECT id FROM generations WHERE status = 'streaming'"
 
 Say = Callable[[str], None]
@@ -89,10 +91,11 @@ async def _live_and_break(options: Options, world: World, crowd: Crowd, say: Say
     planned = schedule(options.seed, options.seconds, options.faults)
     end = time.monotonic() + options.seconds
     async with asyncio.TaskGroup() as group:
-        telling = group.create_task(_tell(world, breaker, say))
+        beside = [group.create_task(_tell(world, breaker, say)), group.create_task(_watch(world.history))]
         breaking = group.create_task(breaker.run(planned))
         await crowd.run(lambda: time.monotonic() >= end and breaking.done())
-        telling.cancel()
+        for task in beside:
+            task.cancel()
 
 
 async def _tell(world: World, breaker: Breaker, say: Say) -> None:
@@ -101,10 +104,21 @@ async def _tell(world: World, breaker: Breaker, say: Say) -> None:
         while True:
             await asyncio.sleep(SAY_EACH)
             turns = sum(post.acknowledged for post in history.posts)
+            gc.freeze()  # a history of some hundred thousand events is not to be looked through again and again
             say(
                 f"{time.monotonic() - began:6.0f} s  {turns} turns, {world.front.open} connections open, "
                 f"{breaker.done} faults over, {len(history.oddities)} oddities"
             )
+
+
+async def _watch(history: History) -> None:
+    """Note when this process stood still: then it is the vendor that was late, or a client."""
+    with suppress(asyncio.CancelledError):
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_STALL / 2)
+            if (now := time.monotonic()) - began > _STALL:
+                history.faults.append(Fault(FaultKind.STALL, WORLD, began, now))
 
 
 async def _no_live_generations(world: World) -> None:

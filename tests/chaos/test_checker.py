@@ -616,6 +616,16 @@ def test_a_report_that_crossed_with_the_clients_leaving_may_be_missed(run: MadeU
     assert broken(run) == {8}
 
 
+def test_what_an_owner_could_not_save_before_it_had_to_go_may_be_lost_with_its_log(run: MadeUp) -> None:
+    turn = lost(run, seen=6, stored=2)
+    run.fault(FaultKind.TERM, "a", 51.0, 55.0)
+    run.fault(FaultKind.FLUSH, REDIS, 60.0, 60.0)
+    assert 2 in broken(run)
+    run.fault(FaultKind.KILL, POSTGRESQL, 50.5, 58.0)
+    turn.call.ended = 51.2
+    assert 2 not in broken(run)
+
+
 def test_last_bytes_that_nobody_reads_for_a_stop_may_be_missed(run: MadeUp) -> None:
     run.booked[0] = replace(run.booked[0], estimated=True, outcome="stopped")
     assert broken(run) == set()

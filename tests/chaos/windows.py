@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tests.chaos.evidence import Evidence, StoredGeneration
-from tests.chaos.history import FRONT, POSTGRESQL, REDIS, Fault, FaultKind
+from tests.chaos.history import FRONT, POSTGRESQL, REDIS, WORLD, Fault, FaultKind
+from tests.chaos.world import DRAIN
 
 HEALS = 3.0
 """Seconds after Redis answers again, or was emptied, until every owner has written its logs anew."""
@@ -23,6 +24,8 @@ SLACK = 0.5
 """Seconds that a client on a busy machine may see an event after it was written, and a tick may come late."""
 RECOVERY = 4.0
 """Seconds after PostgreSQL or an instance is there again in which all that waited for it goes on."""
+GOING = DRAIN + 7.0
+"""Seconds from SIGTERM until nothing that ran there runs any more: the drain, and what it takes to say so."""
 IN_TIME = 20.0
 """Seconds after which what has ended must be told, while somebody is there to tell it."""
 _STEP = 0.1
@@ -46,7 +49,7 @@ class Windows:
     @cached_property
     def instances(self) -> Sequence[str]:
         """Their names, as far as any of them called the vendor or was hit."""
-        hit = {fault.target for fault in self._faults} - {REDIS, POSTGRESQL, FRONT}
+        hit = {fault.target for fault in self._faults} - {REDIS, POSTGRESQL, FRONT, WORLD}
         return sorted(hit | {call.instance for call in self._evidence.history.calls if call.instance})
 
     def owners(self, generation: StoredGeneration) -> Sequence[str]:
@@ -74,15 +77,25 @@ class Windows:
     def loss(self, generation: StoredGeneration) -> Loss | None:
         """What of a generation may be lost: nothing, unless its owner went while Redis was away, or had lost its log.
 
-        It is the same where the log was lost between that and the takeover. What is lost begins at the last checkpoint.
+        It is the same where the log was lost between that and the takeover, and of an owner that had to go while no
+        ending could be saved. What is lost begins at the last checkpoint.
         """
         if generation.failure_code != "instance_lost":
             return None
-        for fault in self.departures(generation):
+        for fault in [*self.departures(generation), *self._unsaved(generation)]:
             without = self.hits(REDIS, fault.began, self.end(generation), *_OUTAGE, FaultKind.FLUSH, after=HEALS)
             if any(True for _ in without):
                 return Loss(fault.began, self._last_checkpoint(fault.began))
         return None
+
+    def _unsaved(self, generation: StoredGeneration) -> Sequence[Fault]:
+        """The faults by which its owner was told to go, with PostgreSQL away until it went."""
+        return [
+            fault
+            for owner in self.owners(generation)
+            for fault in self.hits(owner, generation.began, self.end(generation), FaultKind.TERM)
+            if self.database_away(fault.began, fault.began + GOING)
+        ]
 
     def end(self, generation: StoredGeneration) -> float:
         return generation.ended if generation.ended is not None else self._over

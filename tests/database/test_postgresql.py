@@ -2,17 +2,50 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
+from app.core.config import StorageSettings
 from app.core.errors import DatabaseUnavailable
 from app.database import Database, postgresql
+from app.database import database_url as parse_url
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+
+
+@asynccontextmanager
+async def hanging_up(url: str, at: bytes) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The address of a way to the same database; once the event is set, it ends connections that say this."""
+    behind, begun = parse_url(url), asyncio.Event()
+    host, port = str(behind.query.get("host", behind.host)), int(str(behind.query.get("port", behind.port or 5432)))
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stop: bytes | None) -> None:
+        while piece := await reader.read(65536):
+            if stop is not None and begun.is_set() and stop in piece:
+                break
+            writer.write(piece)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            if host.startswith("/"):
+                there = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+            else:
+                there = await asyncio.open_connection(host, port)
+            both = carry(reader, there[1], at), carry(there[0], writer, None)
+            await asyncio.wait(map(asyncio.create_task, both), return_when=asyncio.FIRST_COMPLETED)
+            writer.close()
+            there[1].close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        front = behind.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1], query={})
+        yield front.set(drivername="postgresql").render_as_string(hide_password=False), begun
 
 
 async def of_this(database: Database, what: str) -> object:
@@ -52,6 +85,19 @@ async def test_one_that_was_closed_while_nobody_used_it_is_replaced(database_kin
     process = await of_this(database, "pg_backend_pid()")
     await close(database, process)
     assert await of_this(database, "pg_backend_pid()") != process
+
+
+async def test_one_that_breaks_while_it_is_made_is_a_database_that_is_away(
+    database_kind: str, database_url: str
+) -> None:
+    async with hanging_up(database_url, at=b"idle_in_transaction") as (url, begun):
+        database = Database(StorageSettings(_env_file=None, database_url=url))
+        process = await of_this(database, "pg_backend_pid()")
+        begun.set()
+        await close(database, process)
+        with pytest.raises(DatabaseUnavailable):
+            await of_this(database, "1")
+        await database.close()
 
 
 async def test_one_that_lay_idle_is_tried_before_anybody_gets_it(database_kind: str, database: Database) -> None:

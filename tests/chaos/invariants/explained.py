@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.chaos.evidence import Evidence, StoredGeneration, Violation
-from tests.chaos.history import Connection, Ending, FaultKind, VendorEnd
+from tests.chaos.history import WORLD, Connection, Ending, FaultKind, VendorEnd
 from tests.chaos.windows import Windows
 
 _CHUNK_TIMEOUT = 4.0
@@ -68,14 +68,14 @@ def _lost(windows: Windows, generation: StoredGeneration) -> bool:
 
 
 def _upstream(evidence: Evidence, windows: Windows, generation: StoredGeneration) -> bool:
-    """The vendor failed at the last call; or the instance was frozen for so long that its own limits had passed."""
+    """The vendor failed at the last call; or it or the instance stood still for so long that limits had passed."""
     calls = evidence.calls.get(generation.id, ())
     if calls and (calls[-1].how is VendorEnd.FAULT or calls[-1].plan.fault(calls[-1].attempt)):
         return True
     return any(
         windows.duration(fault) >= _CHUNK_TIMEOUT - 1
-        for owner in windows.owners(generation)
-        for fault in windows.hits(owner, generation.began, windows.end(generation), FaultKind.FREEZE)
+        for target in (*windows.owners(generation), WORLD)
+        for fault in windows.hits(target, generation.began, windows.end(generation), FaultKind.FREEZE, FaultKind.STALL)
     )
 
 

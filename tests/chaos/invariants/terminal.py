@@ -4,11 +4,8 @@ from collections.abc import Iterator
 
 from tests.chaos.evidence import Evidence, StoredGeneration, StoredMessage, Violation
 from tests.chaos.history import Connection, Ending, EventKind, FaultKind
-from tests.chaos.windows import IN_TIME, Windows
-from tests.chaos.world import DRAIN
+from tests.chaos.windows import GOING, IN_TIME, Windows
 
-_GOING = DRAIN + 7.0
-"""Seconds from SIGTERM until nothing that ran there runs any more: the drain, and what it takes to say so."""
 _ENDED = {"complete", "stopped", "failed"}
 
 
@@ -82,7 +79,7 @@ def _late(evidence: Evidence, windows: Windows, generation: StoredGeneration) ->
     if departed:
         waited, what = windows.waited_for_takeover(max(departed), generation.ended), "its owner went"
     elif drained:
-        waited, what = windows.waited_for_takeover(max(drained) + _GOING, generation.ended), "its owner had to go"
+        waited, what = windows.waited_for_takeover(max(drained) + GOING, generation.ended), "its owner had to go"
     else:
         cause = _cause(evidence, generation)
         if cause is None or generation.ended - cause <= IN_TIME:
