@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.core import errors
 from app.core.errors import AnswerFailed, AppError
-from app.core.logging import describe
+from app.core.logging import causes
 from app.core.serving import request_id
 from app.domain.failures import FailureCode
 
@@ -167,9 +167,9 @@ async def internal_error(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _refused(_: Request, error: AppError) -> Response:
-    # Of a flood that is turned away the request's own line says enough; one with a stack would cost more than it does.
+    # Of a flood that is turned away the request's own line says enough.
     if status_of(error) >= 500 and not isinstance(error, errors.Overloaded):
-        logger.warning("refused", extra={"code": _code(error), "causes": describe(error).get("causes")})
+        logger.warning("refused", extra={"code": _code(error), "causes": causes(error)})
     return _spell(error)
 
 

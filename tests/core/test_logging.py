@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import DatabaseUnavailable
-from app.core.logging import JsonFormatter, configure_logging
+from app.core.logging import JsonFormatter, causes, configure_logging
 from app.core.serving import Serving, serving
 
 
@@ -61,6 +61,15 @@ def test_an_exception_is_logged_without_its_message(written: Written) -> None:
     assert exception["causes"][0]["type"] == "builtins.ValueError"
     assert "test_logging.py" in exception["stack"][0]
     assert "sk-secret" not in written.getvalue()
+
+
+def test_causes_are_told_by_their_types_alone() -> None:
+    deepest, between = KeyError("sk-secret"), OSError("sk-secret")
+    between.__cause__ = deepest
+    error = DatabaseUnavailable()
+    error.__cause__ = between
+    assert causes(error) == ["builtins.OSError", "builtins.KeyError"]
+    assert causes(DatabaseUnavailable()) == []
 
 
 def test_members_of_a_group_are_named(written: Written) -> None:
