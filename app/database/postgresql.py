@@ -4,22 +4,24 @@ Each one is a turn of the event loop, which is what a busy instance has least of
 SQLAlchemy's usual ways take 29.
 """
 
+import math
 import time
 from typing import cast
 
-from sqlalchemy import AdaptedConnection, event
+from sqlalchemy import AdaptedConnection, Connection, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from app.database.bounds import IDLE_TRANSACTION
 
-_TRUSTED = 1.0
-"""Seconds for which a connection that was just in use is believed to work. That it was closed is heard of at once."""
-_USED = "used"
+_TRUSTED = 0.1
+"""Seconds for which a connection whose last use went well is believed to work. That it was closed is heard of at once;
+but where the server is frozen, whoever believes loses a statement's time. A busy instance takes it again sooner."""
+_BELIEVED_UNTIL = "believed until"
 
 
 def is_spoken(url: URL) -> bool:
@@ -40,31 +42,44 @@ def watch(engine: AsyncEngine) -> None:
     What SQLAlchemy does for the latter, `pool_pre_ping`, takes three round trips whenever a connection is taken.
     """
     event.listen(engine.sync_engine, "connect", _bound_transactions)
-    event.listen(engine.sync_engine, "checkin", _note_use)
     event.listen(engine.sync_engine, "checkout", _try_out)
+    event.listen(engine.sync_engine, "handle_error", _drop_late)
 
 
-def _bound_transactions(connection: AdaptedConnection, _: ConnectionPoolEntry) -> None:
+def believe(connection: AsyncConnection) -> None:
+    """What was done on it went well."""
+    cast(Connection, connection.sync_connection).info[_BELIEVED_UNTIL] = time.monotonic() + _TRUSTED
+
+
+def _bound_transactions(connection: AdaptedConnection, record: ConnectionPoolEntry) -> None:
     """By a statement: PgBouncer refuses connections that ask for it when they begin."""
     connection.run_async(
         lambda driver: driver.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION}s'")
     )
-
-
-def _note_use(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-    record.info[_USED] = time.monotonic()
+    record.info[_BELIEVED_UNTIL] = math.inf  # it is made for whoever takes it now
 
 
 def _try_out(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
-    """Raises InvalidatePoolError, on which the pool makes new connections for all that are as old."""
-    used = record.info.get(_USED)
-    if used is None:
-        return  # it was made just now, for whoever takes it
+    """Raises DisconnectionError, on which the pool makes a new one, or InvalidatePoolError, for all that are as old."""
+    until = record.info.pop(_BELIEVED_UNTIL, 0.0)
+    if until == math.inf:
+        return
     adapted = cast(AsyncAdapt_asyncpg_connection, connection)
     if adapted.driver_connection.is_closed():
-        raise InvalidatePoolError
-    if time.monotonic() - used > _TRUSTED:
+        raise DisconnectionError
+    if time.monotonic() > until:
         try:
             adapted.ping()  # type: ignore[no-untyped-call]  # SQLAlchemy's
         except adapted.dbapi.Error as error:
             raise InvalidatePoolError from error
+
+
+def _drop_late(context: ExceptionContext) -> None:
+    """A statement that had no answer in time ends its connection, at once.
+
+    To roll back on it, and to part as is polite, would each be waited for again.
+    """
+    if isinstance(context.original_exception, TimeoutError) and context.connection is not None:
+        cast(AsyncAdapt_asyncpg_connection, context.connection.connection).driver_connection.terminate()
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False

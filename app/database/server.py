@@ -22,7 +22,8 @@ class ServerStore:
     def __init__(self, url: URL, settings: StorageSettings) -> None:
         self._engine = _engine(url, settings)
         self._reading = self._engine
-        if postgresql.is_spoken(url):
+        self._watched = postgresql.is_spoken(url)
+        if self._watched:
             postgresql.watch(self._engine)
             self._reading = postgresql.reading(self._engine)
         self._patience = settings.database_pool_timeout
@@ -58,6 +59,8 @@ class ServerStore:
             async with asyncio.timeout(self._patience):
                 connection = await stack.enter_async_context(engine.connect())
             yield connection
+            if self._watched:
+                postgresql.believe(connection)
 
 
 def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
