@@ -115,17 +115,3 @@ async def test_one_that_breaks_in_the_moment_of_its_use_costs_one_refusal_at_mos
     with suppress(DatabaseUnavailable):  # unless the closing took longer than it is trusted
         await of_this(database, "1")
     assert await of_this(database, "pg_backend_pid()") != process
-
-
-async def test_one_whose_statement_was_late_is_not_used_again_and_the_server_gives_it_up(
-    database_kind: str, database: Database
-) -> None:
-    process = await of_this(database, "pg_backend_pid()")
-    with pytest.raises(DatabaseUnavailable):
-        async with database.transaction() as tx:
-            await tx._connection.rows(text("SELECT pg_sleep(30)"))
-    assert database.connections_in_use == 0
-    assert await of_this(database, "pg_backend_pid()") != process
-    async with asyncio.timeout(10):
-        while await of_this(database, f"(SELECT count(*) FROM pg_stat_activity WHERE pid = {process})") == 1:
-            await asyncio.sleep(0.1)
