@@ -1,0 +1,1 @@
+"""Reading documents, in a real child process each."""
