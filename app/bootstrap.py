@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app import __version__
-from app.core.config import Settings
+from app.core.config import Settings, StartRefused
 from app.core.exposition import Exposition
 from app.core.metrics import Metrics
 from app.core.passwords import Passwords
@@ -43,12 +43,14 @@ from app.services.conversations import ConversationService
 from app.services.expiry import Expiry
 from app.services.export import ExportService
 from app.services.feedback import FeedbackService
+from app.services.files import FileService
 from app.services.forks import ForkService
 from app.services.generations import GenerationService
 from app.services.import_reading import Bounds
 from app.services.imports import ImportService
 from app.services.limits import RateLimits
 from app.services.models import ModelService
+from app.services.orphans import Orphans
 from app.services.password_check import PasswordCheck
 from app.services.readiness import ReadinessService
 from app.services.reindexing import Reindexing
@@ -61,8 +63,11 @@ from app.services.tickets import Tickets
 from app.services.titles import Titles
 from app.services.transfers import TransferService
 from app.services.upkeep import Upkeep
+from app.services.uploads import UploadLimits, Uploads
 from app.services.usage import UsageService
 from app.services.users import UserService
+from app.stores.blobs.folder import FolderBlobs
+from app.stores.blobs.keeping import Blobs
 from app.stores.memory import MemoryWindows
 from app.stores.signals import NoSignals, Signal, Signals
 from app.stores.slots import LocalSlots, Slots
@@ -103,6 +108,7 @@ class House:
     publisher: Publisher
     engine: Engine
     redis: "RedisServer | None"
+    blobs: Blobs
     limits: RateLimits
     authorization: Authorization
     api_keys: ApiKeyService
@@ -122,6 +128,9 @@ class House:
     feedback: FeedbackService
     transfers: TransferService
     imports: ImportService
+    files: FileService
+    uploads: Uploads
+    orphans: Orphans
     search: SearchService
     reindexing: Reindexing
     models: ModelService
@@ -140,7 +149,7 @@ class House:
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, give answers and exports so long to end by themselves, and send readers elsewhere."""
-        downloads = (self.exports.drain(seconds), self.transfers.drain(seconds))
+        downloads = (self.exports.drain(seconds), self.transfers.drain(seconds), self.files.drain(seconds))
         await asyncio.gather(self.engine.drain(seconds), self.titles.drain(), *downloads)
         self.mirrors.part()
         await self.publisher.settle(_SETTLING)
@@ -155,6 +164,7 @@ class House:
             last_first.push_async_callback(self.standing_database.close)
             if self.redis is not None:
                 last_first.push_async_callback(self.redis.aclose)
+            last_first.push_async_callback(self.blobs.close)
             last_first.callback(self.passwords.close)
             last_first.push_async_callback(self.catalogue.aclose)
             last_first.push_async_callback(self.upkeep.close)
@@ -201,7 +211,8 @@ def build(settings: Settings) -> House:
     limits = RateLimits(settings, _counters(redis, metrics))
     generations = GenerationService(database, engine, mirrors, signals)
     service_keys = ServiceKeys(database, settings)
-    closing = Closing(database, generations)
+    blobs = _blobs(settings)
+    closing = Closing(database, generations, blobs)
     reindexing = Reindexing(database)
     clearing = Clearing(database)
     expiry = Expiry(database, clearing, settings.conversation_days)
@@ -210,6 +221,8 @@ def build(settings: Settings) -> House:
     summary_model = SideModel(catalogue, "SUMMARY_MODEL", settings.summary_model)
     compactions = Compactions(database, summary_model, prices.cost, metrics, asides)
     titles = Titles(database, SideModel(catalogue, "TITLE_MODEL", settings.title_model), prices.cost, metrics, asides)
+    files = FileService(database, blobs)
+    orphans = Orphans(database, blobs, settings.max_upload_bytes)
     check = PasswordCheck(database, passwords, Attempts(limits))
     accounts = Accounts(database, passwords, check, closing, settings)
     return House(
@@ -230,13 +243,14 @@ def build(settings: Settings) -> House:
         publisher=publisher,
         engine=engine,
         redis=redis,
+        blobs=blobs,
         limits=limits,
         authorization=Authorization(database, tokens, service_keys),
         api_keys=ApiKeyService(database),
         accounts=accounts,
         users=UserService(database, generations, closing),
         usage=UsageService(database, limits, engine),
-        exports=ExportService(database, conversations),
+        exports=ExportService(database, conversations, files),
         signin=SignIn(database, check, tokens),
         sessions=SessionService(database),
         tickets=Tickets(database),
@@ -264,6 +278,9 @@ def build(settings: Settings) -> House:
             bounds=Bounds(message_chars=settings.max_message_chars, answer_bytes=settings.max_answer_bytes),
             most_bytes=settings.max_import_bytes,
         ),
+        files=files,
+        uploads=Uploads(database, blobs, UploadLimits(settings.max_upload_bytes, settings.max_storage_bytes_per_user)),
+        orphans=orphans,
         search=SearchService(database),
         reindexing=reindexing,
         models=ModelService(catalogue),
@@ -283,11 +300,31 @@ def build(settings: Settings) -> House:
             clearing=clearing,
             expiry=expiry,
             reindexing=reindexing,
+            orphans=orphans,
             service_keys=service_keys,
             slots=slots,
             signals=signals,
         ),
     )
+
+
+def _blobs(settings: Settings) -> Blobs:
+    """Where files are kept: in a bucket if one is set, whose client is an extra; else in a folder."""
+    if settings.s3_bucket is None:
+        return FolderBlobs(settings.data_dir / "files")
+    try:
+        from app.stores.blobs.bucket import Bucket, BucketBlobs  # noqa: PLC0415
+    except ImportError as error:
+        raise StartRefused('S3_BUCKET: its client is missing; install it with: pip install ".[s3]"') from error
+    id_, secret = settings.s3_access_key_id, settings.s3_secret_access_key
+    bucket = Bucket(
+        name=settings.s3_bucket,
+        endpoint=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        keys=(id_.get_secret_value(), secret.get_secret_value()) if id_ and secret else None,
+        patience=settings.s3_timeout,
+    )
+    return BucketBlobs(bucket)
 
 
 # Imports of Redis stand in functions: without it its client need not be loaded, which takes 0.15 s.

@@ -34,6 +34,7 @@ from app.routers import (
     docs,
     export,
     feedback,
+    files,
     health,
     metrics,
     sessions,
@@ -65,7 +66,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        openapi_tags=[{"name": name} for name in ("auth", "chat", "conversations", "users", "admin", "operations")],
+        openapi_tags=[
+            {"name": name} for name in ("auth", "chat", "conversations", "files", "users", "admin", "operations")
+        ],
         redirect_slashes=False,  # the redirect would go wherever the Host header says
         middleware=middleware(house.settings, problems.internal_error, house.metrics.traffic),
         generate_unique_id_function=operation_id,
@@ -90,6 +93,7 @@ def _rooms() -> APIRouter:
         conversations,
         branches,
         feedback,
+        files,
         auth,
         tickets,
         users,

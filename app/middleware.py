@@ -42,6 +42,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Room for a password of 1024 characters of four bytes each, all of them escaped. A form of 2 MB takes half a second of
 # the event loop to parse.
 _LONGEST_FORM = 16 * 1024
+_ABOUT_A_FILE = 1024 * 1024
+"""Bytes of a form beside the file in it."""
 
 
 def middleware(settings: Settings, internal_error: ASGIApp, traffic: Traffic) -> list[Middleware]:
@@ -71,7 +73,10 @@ class Edge:
         # The first prefix that fits counts.
         self._body_limits = (("/auth/login", _LONGEST_FORM), ("", settings.max_body_bytes))
         # To this address alone, by this method alone: all others parse what they get in the event loop.
-        self._longest = {("POST", "/conversations/import"): settings.max_import_bytes}
+        self._longest = {
+            ("POST", "/conversations/import"): settings.max_import_bytes,
+            ("POST", "/files"): settings.max_upload_bytes + _ABOUT_A_FILE,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -26,6 +26,10 @@ STATUS: Mapping[type, int] = {
     AppError: 500,
     errors.Invalid: 422,
     errors.Malformed: 400,
+    errors.NotAForm: 415,
+    errors.TooLarge: 413,
+    errors.RangeNotSatisfiable: 416,
+    errors.StorageFull: 507,
     errors.InvalidEventId: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
@@ -134,12 +138,17 @@ _REFUSALS: Mapping[int, tuple[str, dict[str, Any]]] = {
     410: ("It was here and is no longer kept.", {}),
     413: ("The body is too large.", {}),
     415: ("The body is not of a type that is taken here.", {}),
+    416: (
+        "The file does not have this range.",
+        {"Content-Range": {"description": "How large it is, as `bytes */<size>`.", "schema": {"type": "string"}}},
+    ),
     422: ("The request does not have the form that this address takes.", {}),
     429: ("Too many requests, or too many answers at once.", {**_RETRY_AFTER, **STANDING}),
     431: ("The head of the request, its address and headers, is too large.", {}),
     502: ("The model's server failed.", {}),
     503: ("A part of the service is away for the moment.", _RETRY_AFTER),
     504: ("The model's server did not answer in time.", {}),
+    507: ("There is no room left for files.", {}),
 }
 
 
@@ -226,6 +235,8 @@ def _spell(error: AppError) -> Response:
         headers["RateLimit-Limit"] = str(error.limit)
         headers["RateLimit-Remaining"] = "0"
         headers["RateLimit-Reset"] = headers["Retry-After"]
+    if isinstance(error, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size}"
     if error.hangs_up:
         headers["Connection"] = "close"
     more: dict[str, Any] = dict(error.members)

@@ -216,7 +216,11 @@ class _Pipe:
         return self._cycle.disconnected
 
     def write(self, body: bytes) -> None:
-        self._cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+        if self._cycle.chunked_encoding:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
+        else:
+            self._cycle.expected_content_length -= len(body)
+        self._cycle.transport.write(body)
 
     def lose(self) -> None:
         if not self._cycle.response_complete:

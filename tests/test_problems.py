@@ -63,6 +63,10 @@ EXPECTED = {
     "MessageTooLong": 422,
     "KeyReused": 422,
     "InvalidCursor": 422,
+    "MalformedForm": 400,
+    "NotAForm": 415,
+    "TooLarge": 413,
+    "StorageQuotaExceeded": 413,
     "InvalidEventId": 400,
     "Unauthenticated": 401,
     "BadCredentials": 401,
@@ -82,10 +86,15 @@ EXPECTED = {
     "TooMany": 429,
     "TooManyGenerations": 429,
     "ExportRunning": 429,
+    "TooManyDownloads": 429,
     "Unavailable": 503,
     "DatabaseUnavailable": 503,
     "Draining": 503,
     "Overloaded": 503,
+    "StorageUnavailable": 503,
+    "StorageFull": 507,
+    "FileUnreadable": 500,
+    "RangeNotSatisfiable": 416,
 }
 
 
@@ -98,7 +107,7 @@ async def test_every_refusal_has_its_status_and_form(client: httpx.AsyncClient, 
     assert (body["status"], body["code"], body["detail"]) == (answer.status_code, kind.code, kind.default_detail)
     # A new class gets the status of its parent; whether that was meant is said here.
     assert answer.status_code == EXPECTED.get(kind.__name__, problems.status_of(kind()))
-    assert answer.status_code != 500 or kind is AppError
+    assert answer.status_code != 500 or kind in (AppError, errors.FileUnreadable)
     assert ("www-authenticate" in answer.headers) is (answer.status_code == 401)
     assert ("retry-after" in answer.headers) is (answer.status_code in (429, 503))
     assert ("connection" in answer.headers) is (kind is errors.Draining)

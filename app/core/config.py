@@ -16,6 +16,7 @@ from app.core.setting_types import (
     BaseUrl,
     Concurrency,
     ModelName,
+    MostBytes,
     OllamaHost,
     Origin,
     OtlpHeaders,
@@ -37,6 +38,7 @@ LIMITS = (
     "login_failures",
     "max_concurrent_generations",
     "max_concurrent_generations_per_user",
+    "max_storage_bytes_per_user",
 )
 _OTLP = "http/protobuf"
 
@@ -107,6 +109,29 @@ class StorageSettings(_Group):
     """What instances share; without it each has its own."""
     redis_timeout: Seconds = 0.25
     """How long anybody waits for it, to connect and to answer, before it is done without."""
+
+
+class FileSettings(_Group):
+    """What users upload, and where it is kept: a folder of DATA_DIR, or a bucket where one is set."""
+
+    max_upload_bytes: int = Field(100 * 1024 * 1024, ge=1, le=32 * 1024**3)
+    """Of one file."""
+    max_storage_bytes_per_user: MostBytes = None
+    s3_bucket: str | None = None
+    s3_endpoint_url: BaseUrl | None = None
+    """Of a server that speaks S3's protocol; without it Amazon's own."""
+    s3_region: str = "us-east-1"
+    s3_access_key_id: SecretStr | None = None
+    s3_secret_access_key: SecretStr | None = None
+    """Without both, the machine's own role is asked for credentials."""
+    s3_timeout: Seconds = 20.0
+    """How long anybody waits for one request to it, of which a large file takes many."""
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> Self:
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError("S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY are given together or not at all")
+        return self
 
 
 class IdentitySettings(_Group):
@@ -221,7 +246,14 @@ class TracingSettings(_Group):
 
 
 class Settings(
-    ServerSettings, StorageSettings, IdentitySettings, ModelSettings, ChatSettings, LimitSettings, TracingSettings
+    ServerSettings,
+    StorageSettings,
+    FileSettings,
+    IdentitySettings,
+    ModelSettings,
+    ChatSettings,
+    LimitSettings,
+    TracingSettings,
 ):
     """Every setting; a field's name in upper case is the name of its environment variable."""
 

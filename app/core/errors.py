@@ -4,6 +4,10 @@
     ├── Invalid                 the request cannot be understood or is out of bounds
     │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  PasswordTooCommon  InvalidConversationFile
     ├── Malformed               what was sent is no JSON
+    │   └── MalformedForm
+    ├── NotAForm                what was sent is no form, where a file is to come in one
+    ├── TooLarge                more than this address accepts
+    │   └── StorageQuotaExceeded
     ├── InvalidEventId          a place in a stream that no client can have reached
     ├── Unauthenticated         no, bad, spent or revoked credentials
     │   └── BadCredentials
@@ -14,9 +18,12 @@
     ├── Conflict                clashes with what is there
     │   └── EmailTaken  LastAdmin  ConversationBusy  RefreshInProgress  IdempotencyInProgress  AlreadyMade  TooManyKeys
     ├── TooMany                 a limit; says when to come back
-    │   └── TooManyGenerations  AccountLocked  ExportRunning
+    │   └── TooManyGenerations  AccountLocked  ExportRunning  TooManyDownloads
     ├── Unavailable             a part is away; says when to come back
-    │   └── DatabaseUnavailable  Draining  Overloaded
+    │   └── DatabaseUnavailable  StorageUnavailable  VectorsUnavailable  Draining  Overloaded
+    ├── StorageFull             there is no room for a file
+    ├── FileUnreadable          a file whose content is lost or damaged; others are well
+    ├── RangeNotSatisfiable     a part of a file that it does not have
     └── AnswerFailed            a model's answer failed, and its client waited for the whole of it
 
 `code` is the stable machine word of an answer; `detail` is for people and never holds a secret, a path or SQL.
@@ -116,6 +123,26 @@ class InvalidConversationFile(Invalid):
 class Malformed(AppError):
     code = "invalid_json"
     default_detail = "The body is not valid JSON."
+
+
+class MalformedForm(Malformed):
+    code = "invalid_form"
+    default_detail = "The body is not a valid form."
+
+
+class NotAForm(AppError):
+    code = "unsupported_media_type"
+    default_detail = "The body must be a form, sent as multipart/form-data."
+
+
+class TooLarge(AppError):
+    code = "payload_too_large"
+    default_detail = "The body is larger than this address accepts."
+
+
+class StorageQuotaExceeded(TooLarge):
+    code = "storage_quota_exceeded"
+    default_detail = "Your files would take more room than you may have; delete some that you no longer need."
 
 
 class InvalidEventId(AppError):
@@ -248,6 +275,11 @@ class ExportRunning(TooMany):
     default_detail = "An export of your data is under way; let it end before the next one."
 
 
+class TooManyDownloads(TooMany):
+    code = "too_many_downloads"
+    default_detail = "You are reading as many files at once as one may; let one end before the next."
+
+
 class Unavailable(AppError):
     code = "unavailable"
     default_detail = "A part of the service is away for the moment."
@@ -258,10 +290,43 @@ class DatabaseUnavailable(Unavailable):
     default_detail = "The database is away for the moment."
 
 
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
+    default_detail = "The place where files are kept is away for the moment."
+
+
+class VectorsUnavailable(Unavailable):
+    """The index of passages is away, late or talks nonsense."""
+
+    code = "rag_unavailable"
+    default_detail = "The search in documents is away for the moment."
+
+
 class Draining(Unavailable):
     code = "draining"
     default_detail = "This instance is shutting down."
     hangs_up = True
+
+
+class StorageFull(AppError):
+    code = "storage_full"
+    default_detail = "There is no room left for files."
+
+
+class FileUnreadable(AppError):
+    code = "file_unreadable"
+    default_detail = "The content of this file cannot be read. Uploading it again repairs it."
+
+
+class RangeNotSatisfiable(AppError):
+    """`size` is how many bytes there are."""
+
+    code = "range_not_satisfiable"
+    default_detail = "The file does not have this range of bytes."
+
+    def __init__(self, detail: str | None = None, *, size: int = 0, retry_after: int | None = None) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.size = size
 
 
 class AnswerFailed(AppError):

@@ -25,6 +25,7 @@ from app.repositories.belongings import BelongingsRepository
 from app.repositories.compactions import CompactionRepository
 from app.repositories.conversations import ConversationRepository
 from app.repositories.feedback import FeedbackRepository
+from app.repositories.files import FileRepository
 from app.repositories.forks import ForkRepository
 from app.repositories.generations import GenerationRepository
 from app.repositories.idempotency import IdempotencyRepository
@@ -82,6 +83,10 @@ class Transaction:
     @cached_property
     def feedback(self) -> FeedbackRepository:
         return FeedbackRepository(self._connection)
+
+    @cached_property
+    def files(self) -> FileRepository:
+        return FileRepository(self._connection)
 
     @cached_property
     def forks(self) -> ForkRepository:

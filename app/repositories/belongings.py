@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from app.models.chat import conversations, messages
+from app.models.files import files
 from app.models.generations import generation_checkpoints, generation_logs, generations, idempotency_records
 from app.models.identity import api_keys, sessions, tickets
 from app.models.search import search_entries
@@ -142,6 +143,7 @@ _OTHERS = (
     _Kind(sessions.c.user_id == _USER, sessions.c.id),
     _Kind(api_keys.c.user_id == _USER, api_keys.c.id),
     _Kind(usage_records.c.user_id == _USER, usage_records.c.id),
+    _Kind(files.c.user_id == _USER, files.c.id),
 )
 
 

@@ -5,13 +5,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.errors import DatabaseUnavailable, LastAdmin, NotFound
+from app.core.errors import DatabaseUnavailable, LastAdmin, NotFound, StorageUnavailable
 from app.database import Database, Transaction
 from app.domain.audit import Action
 from app.domain.identity import Principal, Role, User
 from app.domain.ports import LiveGenerations
 from app.repositories.belongings import Part
 from app.services.audit import record
+from app.stores.blobs.keeping import Blobs
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +46,10 @@ class Closing:
     That goes on when nobody waits for it any longer. What `stop` breaks off, or a crash, is left to `finish`.
     """
 
-    def __init__(self, database: Database, live: LiveGenerations, patience: float = _PATIENCE) -> None:
+    def __init__(self, database: Database, live: LiveGenerations, blobs: Blobs, patience: float = _PATIENCE) -> None:
         self._database = database
         self._live = live
+        self._blobs = blobs
         self._patience = patience
         self._clearing: dict[str, asyncio.Task[None]] = {}
 
@@ -94,7 +96,7 @@ class Closing:
             # A post that was under way may have begun one in between. It has lost its rows, and should not go on
             # costing money either.
             await self._live.stop_all_of(user_id)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, StorageUnavailable):
             logger.warning("a closed account waits to be cleared", extra={"user_id": user_id})
         except Exception:
             logger.exception("a closed account was not cleared", extra={"user_id": user_id})
@@ -108,6 +110,7 @@ class Closing:
             for part in parts:
                 async with self._database.transaction(durable=False) as tx:
                     await tx.belongings.drop(part)
+        await self._blobs.delete_all_of(user_id)
         async with self._database.transaction() as tx:
             await tx.users.delete(user_id)
 

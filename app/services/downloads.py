@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 
-from app.core.errors import Draining, ExportRunning, Overloaded
+from app.core.errors import Draining, ExportRunning, Overloaded, TooMany
 from app.domain.downloads import Piece
 
 logger = logging.getLogger(__name__)
@@ -67,21 +67,22 @@ class Carried:
 class Downloads:
     """Places for so many at once in all, and for so many of one user."""
 
-    def __init__(self, *, at_once: int, each: int) -> None:
+    def __init__(self, *, at_once: int, each: int, refusal: type[TooMany] = ExportRunning) -> None:
         self._at_once = at_once
         self._each = each
+        self._refusal = refusal
         self._running: dict[Place, str] = {}
         self._draining = False
         self._none_left = asyncio.Event()
 
     def take(self, user_id: str) -> Place:
-        """Raises Draining, ExportRunning while the user has as many as one may, Overloaded while others have all."""
+        """Raises Draining, `refusal` while the user has as many as one may, Overloaded while others have all."""
         if self._draining:
             raise Draining(retry_after=5)
         if Counter(self._running.values())[user_id] >= self._each:
-            raise ExportRunning(retry_after=10)
+            raise self._refusal(retry_after=10)
         if len(self._running) >= self._at_once:
-            raise Overloaded("Other exports are being made; try again in a moment.", retry_after=10)
+            raise Overloaded("Others are sent as much as can be sent at once; try again in a moment.", retry_after=10)
         place = Place(self._give_back)
         self._running[place] = user_id
         return place

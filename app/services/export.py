@@ -6,14 +6,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from app.core.errors import FileUnreadable
 from app.database import Database, Transaction
 from app.domain.audit import Action, AuditEvent, AuditSearch
 from app.domain.chat import Page
 from app.domain.downloads import Piece
+from app.domain.files import StoredFile
 from app.domain.identity import Principal
 from app.schemas.api_keys import KeyAnswer
 from app.schemas.audit import AuditEventAnswer
 from app.schemas.base import Answer
+from app.schemas.files import FileAnswer
 from app.schemas.identity import UserAnswer
 from app.schemas.sessions import SessionAnswer
 from app.schemas.usage import BookingAnswer
@@ -22,6 +25,7 @@ from app.services.conversation_files import ConversationFiles
 from app.services.conversation_reading import Reader
 from app.services.conversations import ConversationService
 from app.services.downloads import Carried, Downloads
+from app.services.files import FileService
 
 T = TypeVar("T")
 Read = Callable[[Transaction, str | None], Awaitable[Page[T]]]
@@ -30,18 +34,20 @@ AT_ONCE = 2
 """Exports in one process: each may hold tens of megabytes, of one long message and its spellings."""
 _ROWS = 100
 _IDS = 1000
+_UNREADABLE = "The content of this file is lost.\n这个文件的内容已丢失。\n"
 _README = (
     "All that this account has stored, as JSON in UTF-8. Times are in UTC, costs in US dollars.\n"
-    "Each file in conversations/ can be imported again.\n"
+    "Each file in conversations/ can be imported again; files/ has what was uploaded.\n"
     "这里是该账户存储的全部内容,格式为 UTF-8 编码的 JSON。时间为 UTC,费用单位为美元。\n"
-    "conversations/ 中的每个文件都可以重新导入。\n"
+    "conversations/ 中的每个文件都可以重新导入;files/ 中是上传的文件。\n"
 )
 
 
 class ExportService:
-    def __init__(self, database: Database, conversations: ConversationService) -> None:
+    def __init__(self, database: Database, conversations: ConversationService, files: FileService) -> None:
         self._database = database
         self._conversations = conversations
+        self._files = files
         self._downloads = Downloads(at_once=AT_ONCE, each=1)
 
     async def begin(self, principal: Principal) -> Carried:
@@ -56,7 +62,7 @@ class ExportService:
         except BaseException:
             place.release()
             raise
-        return Carried(place, Export(self._database, self._conversations, principal).pieces)
+        return Carried(place, Export(self._database, self._conversations, self._files, principal).pieces)
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, let what is under way finish for so long, then break the rest off."""
@@ -69,8 +75,11 @@ class Export:
     A conversation that is deleted while it is read is marked as such, for it may lack messages.
     """
 
-    def __init__(self, database: Database, conversations: ConversationService, principal: Principal) -> None:
+    def __init__(
+        self, database: Database, conversations: ConversationService, files: FileService, principal: Principal
+    ) -> None:
         self._database = database
+        self._uploaded = files
         self._principal = principal
         self._user_id = principal.user.id
         self._reader = Reader(database, conversations, self._user_id)
@@ -98,6 +107,12 @@ class Export:
                 BookingAnswer.of,
             ),
             _array("audit.json", self._acts(), AuditEventAnswer.model_validate),
+            _array(
+                "files.json",
+                self._pages(lambda tx, cursor: tx.files.page(user_id, limit=_ROWS, cursor=cursor)),
+                FileAnswer.model_validate,
+            ),
+            self._contents(),
             self._talks(),
         ):
             async with aclosing(listed) as pieces:
@@ -112,6 +127,29 @@ class Export:
                 async for page in pages:
                     own = search.actor_id is not None
                     yield page if own else [_discreet(act) for act in page if act.actor_id != self._user_id]
+
+    async def _contents(self) -> AsyncGenerator[Piece, None]:
+        """Each file under its id and name. Of one whose content is lost there is a note in its place."""
+        pages = self._pages(lambda tx, cursor: tx.files.page(self._user_id, limit=_ROWS, cursor=cursor))
+        async with aclosing(pages):
+            async for page in pages:
+                for file in page:
+                    async with aclosing(self._content(file)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+
+    async def _content(self, file: StoredFile) -> AsyncGenerator[Piece, None]:
+        name = f"files/{file.id}/{file.name}"
+        async with aclosing(self._uploaded.pieces(file, name)) as pieces:
+            try:
+                first = await anext(pieces)
+            except FileUnreadable:
+                if await self._uploaded.exists(file):
+                    yield Piece(f"{name}.unreadable.txt", _UNREADABLE.encode)
+                return
+            yield first
+            async for piece in pieces:
+                yield piece
 
     async def _talks(self) -> AsyncGenerator[Piece, None]:
         # By their ids: a list by last use would skip one that is used meanwhile.

@@ -20,6 +20,7 @@ from app.services.accounts import Accounts, FirstAdmin
 from app.services.clearing import Clearing
 from app.services.closing import Closing
 from app.services.expiry import Expiry
+from app.services.orphans import Orphans
 from app.services.reindexing import Reindexing
 from app.services.service_keys import ServiceKeys
 from app.stores.signals import Signals
@@ -59,6 +60,7 @@ class Upkeep:
         clearing: Clearing,
         expiry: Expiry,
         reindexing: Reindexing,
+        orphans: Orphans,
         service_keys: ServiceKeys,
         slots: Slots,
         signals: Signals,
@@ -74,6 +76,7 @@ class Upkeep:
         self._clearing = clearing
         self._expiry = expiry
         self._reindexing = reindexing
+        self._orphans = orphans
         self._service_keys = service_keys
         self._slots = slots
         self._signals = signals
@@ -127,6 +130,7 @@ class Upkeep:
             self._clear_forever,
             self._expire_forever,
             self._reindex_forever,
+            self._sweep_files_forever,
             self._slots.keep_forever,
             self._signals.listen_forever,
         ):
@@ -209,6 +213,13 @@ class Upkeep:
                 await self._expiry.sweep()
             except DatabaseUnavailable:
                 logger.warning("unused conversations wait for the database")
+            await asyncio.sleep(_EXPIRED_EACH)
+
+    async def _sweep_files_forever(self) -> None:
+        await self._settled.wait()
+        await asyncio.sleep(_SETTLED_FOR)
+        while True:
+            await self._orphans.sweep()
             await asyncio.sleep(_EXPIRED_EACH)
 
     async def _reindex_forever(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -57,6 +57,8 @@ class DownloadResponse(Response):
 
     It is either whole or visibly broken: where making it fails, where it is broken off or its reader is too slow, the
     connection is cut. A client that leaves ends the work, too. In the end the download is released.
+
+    `length` is in bytes, where it is known before; `more` are headers beside the usual, or in place of them.
     """
 
     def __init__(
@@ -67,6 +69,9 @@ class DownloadResponse(Response):
         media_type: str,
         limits: DownloadLimits,
         packing: Packing | None = None,
+        status: int = 200,
+        length: int | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         headers = {
             "content-type": media_type,
@@ -74,15 +79,17 @@ class DownloadResponse(Response):
             "cache-control": "no-store",
             "x-content-type-options": "nosniff",
         }
-        super().__init__(status_code=200, headers=headers)
+        super().__init__(status_code=status, headers={**headers, **(more or {})})
         del self.headers["content-length"]
+        if length is not None:
+            self.headers["content-length"] = str(length)
         self._download = download
         self._limits = limits
         self._packing = packing or Plain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async with pipe_of(scope, receive, send) as pipe:
                 await self._stream(_Reader(pipe, self._limits))
             if pipe.gone:

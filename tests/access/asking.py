@@ -22,6 +22,7 @@ class Ask:
     query: Mapping[str, Any] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
     form: Mapping[str, str] | None = None
+    files: Mapping[str, tuple[str, bytes]] | None = None
 
     def with_id(self, place: Place, value: str) -> "Ask":
         """The same with another id in one place."""
@@ -34,7 +35,7 @@ class Ask:
 
     async def send(self, http: httpx.AsyncClient, **more: Any) -> httpx.Response:
         """Send it, with the credential in `headers` or `params`; `content` stands for its body."""
-        body: Values = {} if "content" in more else {"json": self.json, "data": self.form}
+        body: Values = {} if "content" in more else {"json": self.json, "data": self.form, "files": self.files}
         params = {**self.query, **more.pop("params", {})}
         path = self.operation.path
         for name, value in self.path.items():
@@ -53,6 +54,9 @@ _BODIES: Mapping[str, Callable[[Person], Values]] = {
 _FORMS: Mapping[str, Callable[[Person], dict[str, str]]] = {
     "POST /auth/login": lambda person: {"username": person.email, "password": PASSWORD},
 }
+_FILES: Mapping[str, Mapping[str, tuple[str, bytes]]] = {
+    "POST /files": {"file": ("notes.txt", "Notes 笔记".encode())},
+}
 _QUERIES: Mapping[str, Values] = {"GET /ai/chat/stream": {"message": "Hello"}}
 
 
@@ -60,7 +64,8 @@ def valid(operation: Operation, person: Person) -> Ask:
     """What `person` may send, with ids of what is theirs."""
     ids = {place.name: person.id_of(operation, place) for place in operation.places if place.where == "path"}
     form = _FORMS.get(operation.name)
-    return Ask(operation, ids, _QUERIES.get(operation.name, {}), _body(operation, person), form and form(person))
+    query, files = _QUERIES.get(operation.name, {}), _FILES.get(operation.name)
+    return Ask(operation, ids, query, _body(operation, person), form and form(person), files)
 
 
 def named(operation: Operation, place: Place, person: Person) -> Ask:

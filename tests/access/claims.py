@@ -87,4 +87,9 @@ CLAIMS: Mapping[str, Claim] = {
     "GET /conversations/{conversation_id}/export": user("chat"),
     "GET /conversations/export": user("chat"),
     "POST /conversations/import": user("chat"),
+    "POST /files": user("files"),
+    "GET /files": user("files"),
+    "GET /files/{file_id}": user("files"),
+    "GET /files/{file_id}/content": user("files"),
+    "DELETE /files/{file_id}": user("files", ends=True),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -118,6 +119,7 @@ async def furnish(http: httpx.AsyncClient, person: Person) -> None:
         "credential_id": made[KEYS[0]]["id"],
         "key_id": made[KEYS[0]]["id"],
         "session_id": await _session(http, person),
+        "file_id": await _file(http, person),
         **await _talk(http, person),
     }
 
@@ -132,11 +134,13 @@ async def lose_one_of_everything(http: httpx.AsyncClient, person: Person) -> Non
         "user_id": leaver.id,
         "key_id": (await _make_key(http, person, KEYS[0]))["id"],
         "session_id": await _session(http, other),
+        "file_id": await _file(http, person),
         **await _talk(http, person),
     }
     await _delete(http, leaver, "/users/me")
     await _delete(http, person, f"/users/me/api-keys/{person.deleted['key_id']}")
     await _delete(http, person, f"/users/me/sessions/{person.deleted['session_id']}")
+    await _delete(http, person, f"/files/{person.deleted['file_id']}")
     await _delete(http, person, f"/conversations/{person.deleted['conversation_id']}")
 
 
@@ -157,6 +161,14 @@ async def _make_key(http: httpx.AsyncClient, person: Person, scope: str) -> dict
     assert answer.status_code == 201, answer.text
     made: dict[str, str] = answer.json()
     return made
+
+
+async def _file(http: httpx.AsyncClient, person: Person) -> str:
+    """One that is like no other, with a secret."""
+    content = f"{SECRET} {uuid4()}".encode()
+    answer = await http.post("/files", files={"file": ("secret.txt", content)}, **person.token.sent)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def _session(http: httpx.AsyncClient, person: Person) -> str:

@@ -85,11 +85,13 @@ async def lives(backend: Backend, user: User, upstream: Upstream) -> set[str]:
     start = (
         await user.chat(f"{CANARY} question", system_prompt=f"{CANARY} prompt", headers={"Idempotency-Key": CANARY})
     ).start
+    uploaded = await user.http.post("/files", files={"file": (f"{CANARY}.txt", CANARY.encode())})
+    assert uploaded.status_code == 201, uploaded.text
     brought = await bring(user, full())  # with what was thought of answers, and a summary
     assert brought.status_code == 201, brought.text
     return {
         *(key["id"], start["conversation_id"], start["generation_id"], start["message_id"], await id_of(user)),
-        brought.json()["id"],
+        *(uploaded.json()["id"], brought.json()["id"]),
     }
 
 
@@ -254,7 +256,7 @@ async def test_who_closes_a_large_account_is_answered_before_it_is_cleared(
         administrator = await tx.users.get(await id_of(root))
     assert owner is not None
     assert administrator is not None
-    closing = Closing(backend.house.database, backend.house.generations, patience=0)
+    closing = Closing(backend.house.database, backend.house.generations, backend.house.blobs, patience=0)
     await closing.close(owner.id, by=Principal(administrator))
     assert owner.id in {row["id"] for row in await rows(database_url, select(users.c.id))}
     assert (await ask(backend, "GET", "/users/me", headers=dict(alice.http.headers))).status_code == 401
@@ -268,13 +270,13 @@ async def test_a_clearing_that_a_stop_broke_off_is_finished_after_the_next_start
     await store(database_url, alice_id, [["x" * 2000] * 300 for _ in range(10)])
     async with backend.house.database.transaction() as tx:
         await tx.users.bury(alice_id)
-    stopped = Closing(backend.house.database, backend.house.generations)
+    stopped = Closing(backend.house.database, backend.house.generations, backend.house.blobs)
     finishing = asyncio.create_task(stopped.finish())
     await asyncio.sleep(0.05)
     await stopped.stop()
     await finishing
     assert alice_id in {row["id"] for row in await rows(database_url, select(users.c.id))}
-    await Closing(backend.house.database, backend.house.generations).finish()
+    await Closing(backend.house.database, backend.house.generations, backend.house.blobs).finish()
     await cleared(database_url, alice_id)
 
 
@@ -321,7 +323,7 @@ async def test_a_closed_account_is_gone_for_everybody_and_cleared_later_if_it_co
     again = await ask(backend, "POST", "/auth/register", json={"email": alice.email, "password": PASSWORD})
     assert again.status_code == 201
 
-    await Closing(backend.house.database, backend.house.generations).finish()
+    await Closing(backend.house.database, backend.house.generations, backend.house.blobs).finish()
     tables = await everything(database_url)
     assert not found({**tables, "audit_events": ()}, alice_id)
     assert not found(tables, CANARY)

@@ -107,7 +107,7 @@ async def test_a_ticket_and_a_key_are_refused_or_fall_with_the_account(
         assert answer.status_code in (200, 201, 401), answer.text
         assert answer.status_code == 401 or act is not delete
         if act in (close, delete):
-            await Closing(backend.house.database, backend.house.generations).finish()
+            await Closing(backend.house.database, backend.house.generations, backend.house.blobs).finish()
             for table in (tickets, api_keys):
                 assert not await rows(database_url, select(table).where(table.c.user_id == alice_id)), table.name
 
@@ -181,7 +181,7 @@ async def test_a_change_of_oneself_changes_no_account_that_has_ended(
         delete: [],
     }
     assert [(row["email"], row["name"], row["password_hash"]) for row in left] == expected[act]
-    await Closing(backend.house.database, backend.house.generations).finish()
+    await Closing(backend.house.database, backend.house.generations, backend.house.blobs).finish()
     assert bool(await rows(database_url, select(users).where(users.c.id == alice_id))) is (act not in (close, delete))
 
 
