@@ -17,6 +17,7 @@ from tests.chaos.history import (
     Oddity,
     Route,
     Stop,
+    Trace,
     VendorEnd,
 )
 from tests.chaos.made_up import MadeUp, Turn, again, cut
@@ -452,6 +453,20 @@ def test_a_repetition_across_connections_is_found(run: MadeUp) -> None:
     again(rest, events[4:])
     assert broken(run) == set()
     again(rest, events[3:])
+    assert 5 in broken(run)
+
+
+def test_the_failure_of_a_lost_answer_may_come_again_to_who_names_its_number(run: MadeUp) -> None:
+    turn = lost(run, seen=4, stored=4)
+    events = list(turn.final.trace)
+    (failure,) = [each for each in events if each.kind is EventKind.FAILURE]
+    rest = replace(turn.connection, number=50, reading=50, route=Route.RESUME, opened=75.0, after=failure.seq)
+    rest.done_status, rest.how, rest.text = "failed", Ending.DONE, ""
+    rest.trace = Trace()
+    run.history.connections.append(rest)
+    again(rest, events[failure.seq - 1 :])
+    assert 5 not in broken(run)
+    run.generations[turn.generation_id] = replace(run.generations[turn.generation_id], failure_code="upstream_cut")
     assert 5 in broken(run)
 
 

@@ -22,7 +22,7 @@ def check(evidence: Evidence, windows: Windows) -> Iterator[Violation]:
             continue  # which 2 and 4 say
         loss = windows.loss(generation)
         for reading in _readings(connections):
-            wrong = _numbers(reading, loss) or _read_whole(reading, final)
+            wrong = _numbers(reading, loss, generation) or _read_whole(reading, final)
             if wrong is not None:
                 yield Violation(5, wrong, generation_id, user=reading[0].user, at=reading[0].opened)
         yield from _equal(generation, connections, final, loss)
@@ -38,15 +38,21 @@ def _readings(connections: Sequence[Connection]) -> Sequence[Sequence[Connection
     return list(found.values())
 
 
-def _numbers(reading: Sequence[Connection], loss: Loss | None) -> str | None:
+def _numbers(reading: Sequence[Connection], loss: Loss | None, generation: StoredGeneration) -> str | None:
     last = reading[0].after
     for connection in reading:
-        for seen in connection.trace:
+        for place, seen in enumerate(connection.trace):
             taken_back = loss is not None and seen.kind in _LAST and seen.seq <= last and seen.at > loss.moment
-            if seen.seq != last + 1 and not taken_back:
+            # Whoever says the number of a lost answer's failure may mean the text that bore it before.
+            again = place == 0 and (seen.kind, seen.seq) == (EventKind.FAILURE, last) and _is_lost(generation)
+            if seen.seq != last + 1 and not taken_back and not again:
                 return f"after event {last} came {seen.seq}"
             last = seen.seq
     return None
+
+
+def _is_lost(generation: StoredGeneration) -> bool:
+    return generation.failure_code == "instance_lost"
 
 
 def _read_whole(reading: Sequence[Connection], final: Connection) -> str | None:
