@@ -173,12 +173,12 @@ class Database:
             raise
 
     def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that only reads."""
+        """For several looks that belong together; with an embedded database all at one moment."""
         return self._unit(write=False, durable=False)
 
     @property
     def now(self) -> Transaction:
-        """For a single look at how things are: each query by itself, at half the price of a snapshot."""
+        """For a single look at how things are: each query by itself, which may be half the price of a snapshot."""
         return Transaction(Glance(self._glance))
 
     async def revision(self) -> str | None:

@@ -64,12 +64,14 @@ class ServerStore:
 
 
 def _engine(url: URL, settings: StorageSettings) -> AsyncEngine:
+    is_postgresql = postgresql.is_spoken(url)
     return create_async_engine(
         url,
+        isolation_level=postgresql.ISOLATION if is_postgresql else None,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout,
-        pool_pre_ping=not postgresql.is_spoken(url),  # which has a cheaper way
+        pool_pre_ping=not is_postgresql,  # which has a cheaper way
         pool_use_lifo=True,
         hide_parameters=True,  # a statement's parameters are what users wrote; errors are logged
         connect_args=connect_args(url, settings.database_pool_timeout, settings.database_statement_timeout),

@@ -33,6 +33,8 @@ _OF_THE_CLIENT = range(2000, 3000)
 
 def is_away(error: Exception) -> bool:
     """Whether `error`, one of TROUBLE, may be gone when the same is tried again later."""
+    if isinstance(error, PostgresError):
+        return (error.sqlstate or "").startswith(_AWAY_STATES)
     if not isinstance(error, DBAPIError) or error.connection_invalidated:
         return True
     state: str = getattr(error.orig, "sqlstate", None) or ""

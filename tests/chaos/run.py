@@ -104,6 +104,7 @@ async def _tell(world: World, breaker: Breaker, say: Say) -> None:
         while True:
             await asyncio.sleep(SAY_EACH)
             turns = sum(post.acknowledged for post in history.posts)
+            gc.collect(1)
             gc.freeze()  # a history of some hundred thousand events is not to be looked through again and again
             say(
                 f"{time.monotonic() - began:6.0f} s  {turns} turns, {world.front.open} connections open, "
@@ -118,7 +119,7 @@ async def _watch(history: History) -> None:
             began = time.monotonic()
             await asyncio.sleep(_STALL / 2)
             if (now := time.monotonic()) - began > _STALL:
-                history.faults.append(Fault(FaultKind.STALL, WORLD, began, now))
+                history.faults.append(Fault(FaultKind.STALL, WORLD, began + _STALL / 2, now))
 
 
 async def _no_live_generations(world: World) -> None:

@@ -636,14 +636,21 @@ def test_what_an_owner_could_not_save_before_it_had_to_go_may_be_lost_with_its_l
     run.fault(FaultKind.TERM, "a", 51.0, 55.0)
     run.fault(FaultKind.FLUSH, REDIS, 60.0, 60.0)
     assert 2 in broken(run)
-    run.fault(FaultKind.KILL, POSTGRESQL, 50.5, 58.0)
-    turn.call.ended = 51.2
+    run.fault(FaultKind.KILL, POSTGRESQL, 51.1, 51.2)
+    turn.call.ended = 59.0
+    assert 2 in broken(run)
+    run.fault(FaultKind.KILL, POSTGRESQL, 51.3, 58.0)
+    turn.call.ended = 51.5
     assert 2 not in broken(run)
 
 
 def test_last_bytes_that_nobody_reads_for_a_stop_may_be_missed(run: MadeUp) -> None:
     run.booked[0] = replace(run.booked[0], estimated=True, outcome="stopped")
     assert broken(run) == set()
+    call = run.turns[0].call
+    assert call.usage_sent is not None
+    call.usage_sent -= 10
+    assert broken(run) == {8}
 
 
 def test_what_an_owner_had_not_booked_when_it_went_may_be_estimated(run: MadeUp) -> None:

@@ -82,20 +82,31 @@ class Windows:
         """
         if generation.failure_code != "instance_lost":
             return None
-        for fault in [*self.departures(generation), *self._unsaved(generation)]:
-            without = self.hits(REDIS, fault.began, self.end(generation), *_OUTAGE, FaultKind.FLUSH, after=HEALS)
+        for moment in [*(fault.began for fault in self.departures(generation)), *self._unsaved(generation)]:
+            without = self.hits(REDIS, moment, self.end(generation), *_OUTAGE, FaultKind.FLUSH, after=HEALS)
             if any(True for _ in without):
-                return Loss(fault.began, self._last_checkpoint(fault.began))
+                return Loss(moment, self._last_checkpoint(moment))
         return None
 
-    def _unsaved(self, generation: StoredGeneration) -> Sequence[Fault]:
-        """The faults by which its owner was told to go, with PostgreSQL away until it went."""
+    def _unsaved(self, generation: StoredGeneration) -> Sequence[float]:
+        """When PostgreSQL went, of an owner that was told to go and went before it was back."""
         return [
-            fault
+            outage.began
             for owner in self.owners(generation)
             for fault in self.hits(owner, generation.began, self.end(generation), FaultKind.TERM)
-            if self.database_away(fault.began, fault.began + GOING)
+            if fault.began >= generation.began - SLACK
+            for outage in self.hits(POSTGRESQL, fault.began, fault.began + GOING, *_OUTAGE)
+            if outage.ended is None or fault.ended is None or self._gone(owner, fault) <= outage.ended + RECOVERY
         ]
+
+    def _gone(self, owner: str, told: Fault) -> float:
+        """When an owner that was told to go had gone at the latest: no call of its was open any more."""
+        ends = [
+            call.ended
+            for call in self._evidence.history.calls
+            if call.instance == owner and call.ended is not None and told.began <= call.ended <= told.began + GOING
+        ]
+        return max(ends, default=told.began)
 
     def end(self, generation: StoredGeneration) -> float:
         return generation.ended if generation.ended is not None else self._over

@@ -14,22 +14,34 @@ from app.core.config import StorageSettings
 from app.core.errors import DatabaseUnavailable
 from app.database import Database, postgresql
 from app.database import database_url as parse_url
+from app.domain.identity import Role
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 
 
-@asynccontextmanager
-async def hanging_up(url: str, at: bytes) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """The address of a way to the same database; once the event is set, it ends connections that say this."""
-    behind, begun = parse_url(url), asyncio.Event()
-    host, port = str(behind.query.get("host", behind.host)), int(str(behind.query.get("port", behind.port or 5432)))
+class Way:
+    """A way to a database that is closed, or holds up what is said, from where a client says `at`; once `begun`."""
 
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stop: bytes | None) -> None:
+    def __init__(self, at: bytes, *, hold: bool = False) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self._at = at
+        self._hold = hold
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_server: bool) -> None:
         while piece := await reader.read(65536):
-            if stop is not None and begun.is_set() and stop in piece:
-                break
+            if to_server and self.begun.is_set() and self._at in piece:
+                if not self._hold:
+                    break
+                await self.go_on.wait()
             writer.write(piece)
         writer.close()
+
+
+@asynccontextmanager
+async def led(url: str, way: Way) -> AsyncIterator[str]:
+    """The address of a way to the same database."""
+    behind = parse_url(url)
+    host, port = str(behind.query.get("host", behind.host)), int(str(behind.query.get("port", behind.port or 5432)))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -37,7 +49,7 @@ async def hanging_up(url: str, at: bytes) -> AsyncIterator[tuple[str, asyncio.Ev
                 there = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
             else:
                 there = await asyncio.open_connection(host, port)
-            both = carry(reader, there[1], at), carry(there[0], writer, None)
+            both = way.carry(reader, there[1], to_server=True), way.carry(there[0], writer, to_server=False)
             await asyncio.wait(map(asyncio.create_task, both), return_when=asyncio.FIRST_COMPLETED)
             writer.close()
             there[1].close()
@@ -45,7 +57,7 @@ async def hanging_up(url: str, at: bytes) -> AsyncIterator[tuple[str, asyncio.Ev
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         front = behind.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1], query={})
-        yield front.set(drivername="postgresql").render_as_string(hide_password=False), begun
+        yield front.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 async def of_this(database: Database, what: str) -> object:
@@ -90,14 +102,37 @@ async def test_one_that_was_closed_while_nobody_used_it_is_replaced(database_kin
 async def test_one_that_breaks_while_it_is_made_is_a_database_that_is_away(
     database_kind: str, database_url: str
 ) -> None:
-    async with hanging_up(database_url, at=b"idle_in_transaction") as (url, begun):
+    way = Way(at=b"idle_in_transaction")
+    async with led(database_url, way) as url:
         database = Database(StorageSettings(_env_file=None, database_url=url))
         process = await of_this(database, "pg_backend_pid()")
-        begun.set()
+        way.begun.set()
         await close(database, process)
         with pytest.raises(DatabaseUnavailable):
             await of_this(database, "1")
         await database.close()
+
+
+async def test_what_is_written_after_a_begin_that_came_too_late_is_committed(
+    database_kind: str, database_url: str, database: Database
+) -> None:
+    way = Way(at=b"BEGIN", hold=True)
+    async with led(database_url, way) as url:
+        late = Database(StorageSettings(_env_file=None, database_url=url, database_statement_timeout=0.5))
+        assert await of_this(late, "1") == 1
+        way.begun.set()
+        with pytest.raises(DatabaseUnavailable):
+            async with late.transaction() as tx:  # the connection was in use a moment ago, and is believed
+                await tx._connection.rows(text("SELECT 1"))
+        way.begun.clear()
+        way.go_on.set()
+        await asyncio.sleep(0.2)  # it begins, and says so to nobody
+        async with late.transaction() as tx:
+            await tx.users.add(email="a@example.com", name=None, role=Role.USER, password_hash="x")
+
+        async with database.snapshot() as tx:
+            assert await tx.users.with_password("a@example.com") is not None
+        await late.close()
 
 
 async def test_one_that_lay_idle_is_tried_before_anybody_gets_it(database_kind: str, database: Database) -> None:

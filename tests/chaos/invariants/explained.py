@@ -72,10 +72,13 @@ def _upstream(evidence: Evidence, windows: Windows, generation: StoredGeneration
     calls = evidence.calls.get(generation.id, ())
     if calls and (calls[-1].how is VendorEnd.FAULT or calls[-1].plan.fault(calls[-1].attempt)):
         return True
+    stood = [(owner, FaultKind.FREEZE) for owner in windows.owners(generation)]
+    if generation.failure_code == "upstream_timeout":
+        stood.append((WORLD, FaultKind.STALL))
     return any(
         windows.duration(fault) >= _CHUNK_TIMEOUT - 1
-        for target in (*windows.owners(generation), WORLD)
-        for fault in windows.hits(target, generation.began, windows.end(generation), FaultKind.FREEZE, FaultKind.STALL)
+        for target, kind in stood
+        for fault in windows.hits(target, generation.began, windows.end(generation), kind)
     )
 
 

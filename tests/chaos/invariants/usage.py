@@ -9,8 +9,10 @@ from tests.chaos.windows import Windows
 
 _JUST_LEFT = 1.0
 """Seconds between a report and the client's leaving in which the one may have missed the other."""
-_INTERRUPTED = {"stopped", "upstream_timeout", "instance_draining", "instance_lost"}
+_INTERRUPTED = {"stopped", "upstream_timeout", "instance_draining"}
 """How an attempt ends that the app breaks off. Had it read the vendor's last bytes, there were nothing to break off."""
+_SAVED = 2.0
+"""Seconds with PostgreSQL there from when it is broken off until that is saved."""
 
 
 def check(evidence: Evidence, windows: Windows) -> Iterator[Violation]:
@@ -39,29 +41,32 @@ def _generation(
             if not (lost and rows):
                 yield f"call {number} of the vendor is not booked"
         else:
-            yield from _row(call, row, lost=lost and bool(windows.departures(generation)))
+            excused = lost and bool(windows.departures(generation))
+            if row.outcome in _INTERRUPTED and call.usage_sent is not None and call.how is VendorEnd.COMPLETE:
+                # All was written, and may still have lain in the socket when it was broken off.
+                excused = windows.waited(call.usage_sent, windows.end(generation)) <= _JUST_LEFT + _SAVED
+            yield from _row(call, row, excused=excused)
     for row in by_attempt.values():
         if not row.estimated:
             yield f"attempt {row.attempt} is booked as reported, but the vendor was not called"
 
 
-def _row(call: VendorCall, row: Booked, *, lost: bool) -> Iterator[str]:
+def _row(call: VendorCall, row: Booked, *, excused: bool) -> Iterator[str]:
     tokens = (row.input_tokens, row.output_tokens)
     if not row.estimated and call.usage is None:
         yield f"attempt {row.attempt} is booked as reported, but the vendor reported nothing"
     elif not row.estimated and tokens != call.usage:
         yield f"attempt {row.attempt} is booked with {tokens} tokens, the vendor reported {call.usage}"
-    elif row.estimated and _received(call, row) and not lost:
+    elif row.estimated and _received(call) and not excused:
         yield f"attempt {row.attempt} is booked as estimated, but the vendor reported {call.usage}"
 
 
-def _received(call: VendorCall, row: Booked) -> bool:
+def _received(call: VendorCall) -> bool:
     """Whether the app must have read the report: it did not leave before, and the connection was not reset after."""
     if call.usage_sent is None:
         return False
     if call.how is VendorEnd.COMPLETE:
-        # All was written, and may still lie in the socket.
-        return row.outcome not in _INTERRUPTED
+        return True
     return call.how is VendorEnd.LEFT and (call.ended or 0.0) - call.usage_sent > _JUST_LEFT
 
 
