@@ -8,6 +8,8 @@ from datetime import datetime
 LONGEST_NAME = 200
 """Characters."""
 _LONGEST_ENDING = 20
+_LOOKED_AT = (1000, 40)
+"""Characters from the front and from the end: to normalize 64 KB of marks that belong to one letter takes a second."""
 _NAMELESS = "file"
 # What cannot be seen and changes what is: a name that is turned round ends otherwise than it seems to. Those two join
 # letters and emoji.
@@ -53,10 +55,15 @@ def blob_key(user_id: str, blob_id: str) -> str:
 def clean_name(given: str) -> str:
     """A file's name as it is shown: the last part of a path, on one line, without what cannot be seen, and not too
     long; its ending is kept."""
-    name = unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])
+    name = unicodedata.normalize("NFC", _looked_at(re.split(r"[/\\]", given)[-1]))
     name = "".join(each if each.isprintable() or each in _JOINERS else " " for each in name)
     name = " ".join(name.split()).rstrip(" .")
     return _shortened(name) or _NAMELESS
+
+
+def _looked_at(name: str) -> str:
+    front, end = _LOOKED_AT
+    return name if len(name) <= front + end else name[:front] + name[-end:]
 
 
 def _shortened(name: str) -> str:

@@ -34,7 +34,7 @@ AT_ONCE = 2
 """Exports in one process: each may hold tens of megabytes, of one long message and its spellings."""
 _ROWS = 100
 _IDS = 1000
-_UNREADABLE = "The content of this file is lost.\n这个文件的内容已丢失。\n"
+_UNREADABLE = "The content of this file is lost, or a part of it.\n这个文件的内容已全部或部分丢失。\n"
 _README = (
     "All that this account has stored, as JSON in UTF-8. Times are in UTC, costs in US dollars.\n"
     "Each file in conversations/ can be imported again; files/ has what was uploaded.\n"
@@ -112,8 +112,8 @@ class Export:
                 self._pages(lambda tx, cursor: tx.files.page(user_id, limit=_ROWS, cursor=cursor)),
                 FileAnswer.model_validate,
             ),
-            self._contents(),
             self._talks(),
+            self._contents(),  # the last, for they may be large, and their place may be away
         ):
             async with aclosing(listed) as pieces:
                 async for piece in pieces:
@@ -129,7 +129,8 @@ class Export:
                     yield page if own else [_discreet(act) for act in page if act.actor_id != self._user_id]
 
     async def _contents(self) -> AsyncGenerator[Piece, None]:
-        """Each file under its id and name. Of one whose content is lost there is a note in its place."""
+        """Each file under its id and name. Of one whose content is lost there is a note in its place; of one that is
+        damaged further on there is what comes before, and the note."""
         pages = self._pages(lambda tx, cursor: tx.files.page(self._user_id, limit=_ROWS, cursor=cursor))
         async with aclosing(pages):
             async for page in pages:
@@ -140,16 +141,17 @@ class Export:
 
     async def _content(self, file: StoredFile) -> AsyncGenerator[Piece, None]:
         name = f"files/{file.id}/{file.name}"
-        async with aclosing(self._uploaded.pieces(file, name)) as pieces:
-            try:
-                first = await anext(pieces)
-            except FileUnreadable:
-                if await self._uploaded.exists(file):
-                    yield Piece(f"{name}.unreadable.txt", _UNREADABLE.encode)
-                return
-            yield first
-            async for piece in pieces:
-                yield piece
+        begun = False
+        try:
+            async with aclosing(self._uploaded.pieces(file, name)) as pieces:
+                async for piece in pieces:
+                    begun = True
+                    yield piece
+            return
+        except FileUnreadable:
+            pass  # said below
+        if begun or await self._uploaded.exists(file):
+            yield Piece(f"{name}.unreadable.txt", _UNREADABLE.encode)
 
     async def _talks(self) -> AsyncGenerator[Piece, None]:
         # By their ids: a list by last use would skip one that is used meanwhile.

@@ -48,7 +48,7 @@ class FileService:
         except BaseException:
             place.release()
             raise
-        return Carried(place, partial(_from, first, pieces))
+        return Carried(place, partial(_from, [first], pieces))
 
     async def pieces(self, file: StoredFile, name: str, span: Span | None = None) -> AsyncGenerator[Piece, None]:
         """Its content, or a part of it, under a name of whoever asks. Raises FileUnreadable, StorageUnavailable."""
@@ -81,8 +81,8 @@ class FileService:
         await self._downloads.drain(seconds)
 
 
-async def _from(first: Piece, rest: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
+async def _from(first: list[Piece], rest: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
     async with aclosing(rest):
-        yield first
+        yield first.pop()  # so that nothing holds it for as long as the rest takes
         async for piece in rest:
             yield piece

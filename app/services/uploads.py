@@ -31,10 +31,8 @@ from app.stores.blobs.keeping import Blobs
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 24
-"""Uploads in one process; each holds up to some 20 MB on the way to a bucket, and less than one to a folder."""
 _EACH = 8
-"""Of one user."""
+"""Uploads of one user in one process, and half of all places at the most."""
 _PATIENCE = 30.0
 """Seconds that an upload waits for those before it."""
 _ROUNDS = 3
@@ -53,18 +51,20 @@ class UploadLimits:
 
 
 class Uploads:
-    def __init__(self, database: Database, blobs: Blobs, limits: UploadLimits) -> None:
+    def __init__(self, database: Database, blobs: Blobs, limits: UploadLimits, *, patience: float = _PATIENCE) -> None:
         self._database = database
         self._blobs = blobs
         self._limits = limits
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(blobs.at_once)
+        self._patience = patience
+        self._each = min(_EACH, max(1, blobs.at_once // 2))
         self._places_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
     async def receiving(self, user_id: str) -> AsyncIterator["Receiving"]:
         """To take files while they come; those that are not kept by the end are gone. Raises Overloaded."""
-        own = self._places_of.setdefault(user_id, asyncio.Semaphore(_EACH))
-        async with _place(own), _place(self._places):
+        own = self._places_of.setdefault(user_id, asyncio.Semaphore(self._each))
+        async with _place(own, self._patience), _place(self._places, self._patience):
             receiving = Receiving(self._database, self._blobs, self._limits, user_id)
             try:
                 yield receiving
@@ -73,9 +73,9 @@ class Uploads:
 
 
 @asynccontextmanager
-async def _place(among: asyncio.Semaphore) -> AsyncIterator[None]:
+async def _place(among: asyncio.Semaphore, patience: float) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             await among.acquire()
     except TimeoutError:
         raise Overloaded("Other files are being uploaded; try again in a moment.", retry_after=10) from None

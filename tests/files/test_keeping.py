@@ -1,10 +1,12 @@
 """Where files are kept something goes wrong: a typed refusal for what it is about, and everything else goes on."""
 
 import asyncio
+import io
 import os
 import resource
 import sys
 import time
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +16,7 @@ from sqlalchemy import delete
 
 from app.models.files import files
 from app.services.orphans import Orphans
+from app.stores.blobs.keeping import PIECE
 from tests.accounts.behind import alter
 from tests.accounts.signing import is_problem
 from tests.backend import Backend, Process, User
@@ -58,6 +61,20 @@ async def test_the_export_says_of_a_lost_file_that_it_is_lost(alice: User, tmp_p
     assert f"files/{file['id']}/a.txt.unreadable.txt".encode() in answer.content
 
 
+async def test_the_export_goes_on_behind_a_file_that_is_damaged_further_on(alice: User, tmp_path: Path) -> None:
+    damaged = await uploaded(alice, os.urandom(3 * PIECE), "a.bin")
+    path = on_disk(tmp_path)[0]
+    before = path.read_bytes()
+    whole = await uploaded(alice, b"whole", "b.txt")
+    os.truncate(path, PIECE + 1)
+    answer = await alice.http.get("/users/me/export")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.read(f"files/{damaged['id']}/a.bin") == before[:PIECE]
+        assert archive.read(f"files/{damaged['id']}/a.bin.unreadable.txt")
+        assert archive.read(f"files/{whole['id']}/b.txt") == b"whole"
+
+
 async def test_without_a_folder_uploads_are_refused_and_nothing_else(alice: User, tmp_path: Path) -> None:
     (tmp_path / "files").write_bytes(b"in the way")
     is_problem(await upload(alice, b"x"), 503, "storage_unavailable")
@@ -100,6 +117,24 @@ async def test_what_crashes_have_left_is_swept_and_nothing_else(
     await backend.house.orphans.sweep()
     assert set(on_disk(tmp_path)) == {kept / stays["id"], young, stranger, coming}
     assert await content_of(alice, stays) == b"stays"
+
+
+async def test_an_older_copy_of_the_database_costs_nobody_many_files(
+    backend: Backend, alice: User, tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stays = await uploaded(alice, b"stays")
+    me = (await alice.http.get("/users/me")).json()["id"]
+    later = [tmp_path / "files" / me / str(uuid4()) for _ in range(41)]
+    for path in later:
+        put(path)
+    for path in later[20:]:  # the others will be as old in a while
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    await backend.house.orphans.sweep()
+    assert {path.name for path in on_disk(tmp_path)} == {stays["id"], *(path.name for path in later)}
+    assert [entry.levelname for entry in caplog.records if "right database" in entry.message] == ["ERROR"]
+    later[0].unlink()
+    await backend.house.orphans.sweep()
+    assert {path.name for path in on_disk(tmp_path)} == {stays["id"], *(path.name for path in later[1:20])}
 
 
 async def test_deleting_an_account_deletes_its_files_and_nobody_elses(

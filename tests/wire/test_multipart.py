@@ -1,5 +1,6 @@
 """A form is the same however it is cut, and what is wrong with one has a name."""
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -60,8 +61,25 @@ async def test_a_field_is_read_as_text_within_bounds() -> None:
         (b"--b\r\n\r\n" * 200, TYPE, MalformedForm),
         (b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n' + b"\r\n--bx" * 9999, TYPE, MalformedForm),
         (b"\r\n" + bytes(200_000), TYPE, MalformedForm),
+        (b"--b\r\nContent-Disposition: " + b"x" * 17_000 + b"\r\n\r\n\r\n--b--", TYPE, MalformedForm),
+        ((b"--b\r\nX: " + b"x" * 10_000 + b"\r\n\r\n\r\n") * 8 + b"--b--", TYPE, MalformedForm),
     ],
 )
 async def test_what_is_no_form_is_refused(body: bytes, content_type: str, refusal: type[AppError]) -> None:
     with pytest.raises(refusal):
         await read(body, content_type=content_type)
+
+
+async def test_a_hundred_ordinary_parts_are_a_form() -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="' + b"n" * 800 + b'"\r\n\r\n\r\n'
+    assert len(await read(part * 99 + b"--b--")) == 99
+
+
+async def test_the_first_header_that_names_a_part_counts() -> None:
+    named = b'Content-Disposition: form-data; name="%s"\r\n'
+    assert await read(b"--b\r\n" + named % b"a" + named % b"b" + b"\r\nx\r\n--b--") == [("a", None, b"x")]
+    endless = b'Content-Disposition: form-data; name="' + b";" * 15_000 + b'"\r\n'
+    began = time.process_time()
+    with pytest.raises(MalformedForm):
+        await read((b"--b\r\n" + endless * 15 + b"\r\n\r\n") * 50 + b"--b--")
+    assert time.process_time() - began < 0.5

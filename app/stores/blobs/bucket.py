@@ -13,7 +13,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from app.core.errors import FileUnreadable, StorageUnavailable
-from app.stores.blobs.keeping import Kept
+from app.stores.blobs.keeping import PIECE, Kept
 
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
@@ -27,8 +27,6 @@ _FOLDER = "files"
 _PART = 5 * 1024 * 1024
 """Bytes of a part of a large upload: the least that S3 takes, and 10,000 parts, so that a file may have 50 GB."""
 _PARTS_AT_ONCE = 2
-_READ = 1024 * 1024
-"""Bytes of one request: none is open while a reader takes its time."""
 _LISTED = 500
 _ATTEMPTS = 2
 _SETTLING = 0.1
@@ -50,6 +48,8 @@ class Bucket:
 
 class BucketBlobs:
     """Under `files/<user>/<blob>` in the bucket."""
+
+    at_once = 4  # each holds some 20 MB: parts that are gathered, and parts that are on their way
 
     def __init__(self, bucket: Bucket) -> None:
         self._store = _open(bucket)
@@ -78,8 +78,9 @@ class BucketBlobs:
             raise _unavailable(error) from error
 
     async def read(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        # A request for each piece: none is open while a reader takes its time.
         while start < end:
-            upto = min(start + _READ, end)
+            upto = min(start + PIECE, end)
             try:
                 got = await self._within(obstore.get_range_async(self._store, _path(key), start=start, end=upto))
             except FileNotFoundError as error:

@@ -7,6 +7,7 @@ done for one who has left in the middle harms nothing.
 import errno
 import os
 import re
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
@@ -23,19 +24,26 @@ _INCOMING = ".incoming"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SYNCED_EACH = 16 * 1024 * 1024
 """Bytes. All at once in the end would take seconds, in which the database waits for the same disk."""
+_LOOKED_EACH = 4 * 1024 * 1024
+"""Bytes of a file after which the disk is looked at: two dozen uploads between two looks do not use up the reserve."""
+_RESERVE = 256 * 1024 * 1024
+"""Bytes that stay free: the database may lie on the same disk, and no upload may take the last room from it."""
 
 
 class Disk:
     """All methods block, and raise StorageUnavailable."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, reserve: int | None = None) -> None:
+        """`reserve` is in bytes; by itself 256 MB, or 5 % of a small disk."""
         self._folder = folder
+        self._reserve = reserve
 
     def begin(self) -> Path:
-        """A new, empty file for what is to come."""
+        """A new, empty file for what is to come. Raises StorageFull."""
         with _writing():
             incoming = self._folder / _INCOMING
             incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_room()
             path = incoming / str(uuid.uuid4())
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             return path
@@ -47,6 +55,8 @@ class Disk:
             rest = memoryview(piece)
             while rest:
                 rest = rest[file.write(rest) :]
+            if before // _LOOKED_EACH != file.tell() // _LOOKED_EACH:
+                self._check_room()
             if before // _SYNCED_EACH != file.tell() // _SYNCED_EACH:
                 os.fsync(file.fileno())
 
@@ -113,6 +123,12 @@ class Disk:
             for entry in list((self._folder / _INCOMING).iterdir()):
                 if (since := _since(entry)) and since < before:
                     entry.unlink(missing_ok=True)
+
+    def _check_room(self) -> None:
+        disk = shutil.disk_usage(self._folder)
+        reserve = min(_RESERVE, disk.total // 20) if self._reserve is None else self._reserve
+        if disk.free < reserve:
+            raise StorageFull
 
     def _path(self, key: str) -> Path:
         user_id, _, blob_id = key.partition("/")

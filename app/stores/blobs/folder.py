@@ -27,6 +27,8 @@ _PATIENCE = 30.0
 class FolderBlobs:
     """Works in threads of its own: two small pools, so that who reads does not wait for who syncs."""
 
+    at_once = 24  # each holds less than a megabyte
+
     def __init__(self, folder: Path, *, patience: float = _PATIENCE) -> None:
         self._disk = Disk(folder)
         self._patience = patience

@@ -23,6 +23,9 @@ class Blobs(Protocol):
     Nothing here holds up the event loop, and every wait ends: all methods raise StorageUnavailable.
     """
 
+    at_once: int
+    """How many may be put at once, in one process, for what each holds in memory."""
+
     async def put(self, key: str, pieces: AsyncIterator[bytes]) -> None:
         """Keep all pieces, of PIECE bytes but for the last; it survives a loss of power once this returns.
 
