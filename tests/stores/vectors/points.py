@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from uuid import uuid4
+from uuid import NAMESPACE_DNS, uuid4, uuid5
 
 from app.domain.vectors import Point, Query, SparseVector
 
-ALICE, BOB, MALLORY = (str(uuid4()) for _ in range(3))
-NOTES, PAPERS = (str(uuid4()) for _ in range(2))
+# The same in every process: some are part of tests' names.
+ALICE, BOB, MALLORY = (str(uuid5(NAMESPACE_DNS, each)) for each in ("alice", "bob", "mallory"))
+NOTES, PAPERS = (str(uuid5(NAMESPACE_DNS, each)) for each in ("notes", "papers"))
 """Two collections."""
 
 
