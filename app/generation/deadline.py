@@ -9,6 +9,8 @@ _STOOD = 0.5
 """Seconds that a timer comes late only where the process stood still, as a machine does that is paused."""
 _REPRIEVE = 1.0
 """Seconds to read what has come in the meantime: a loop that wakes runs its timers before it looks at its sockets."""
+_GLANCE = 0.1
+"""The same where the timer is not late: it may have stood still until just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Deadline:
         if late < 0:
             self._reprieved = False
             self._timer = self._loop.call_at(due, self._check)
-        elif late > _STOOD and not self._reprieved:
+        elif not self._reprieved:
             self._reprieved = True
-            self._timer = self._loop.call_later(_REPRIEVE, self._check)
+            self._timer = self._loop.call_later(_REPRIEVE if late > _STOOD else _GLANCE, self._check)
         else:
             self._expire()
