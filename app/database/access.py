@@ -19,18 +19,24 @@ from app.database.store import Store
 from app.database.trouble import TROUBLE, is_away
 from app.database.unit import Glance
 from app.repositories.api_keys import ApiKeyRepository
+from app.repositories.attachments import AttachmentRepository
 from app.repositories.audit import AuditRepository
 from app.repositories.base import Connection as Statements
 from app.repositories.belongings import BelongingsRepository
+from app.repositories.chunks import ChunkRepository
+from app.repositories.collections import CollectionRepository
 from app.repositories.compactions import CompactionRepository
 from app.repositories.conversations import ConversationRepository
+from app.repositories.documents import DocumentRepository
 from app.repositories.feedback import FeedbackRepository
 from app.repositories.files import FileRepository
 from app.repositories.forks import ForkRepository
 from app.repositories.generations import GenerationRepository
 from app.repositories.idempotency import IdempotencyRepository
 from app.repositories.imports import ImportRepository
+from app.repositories.indexing import IndexRepository
 from app.repositories.instances import InstanceRepository
+from app.repositories.jobs import JobRepository
 from app.repositories.messages import MessageRepository
 from app.repositories.paths import PathRepository
 from app.repositories.reindexing import ReindexingRepository
@@ -87,6 +93,30 @@ class Transaction:
     @cached_property
     def files(self) -> FileRepository:
         return FileRepository(self._connection)
+
+    @cached_property
+    def attachments(self) -> AttachmentRepository:
+        return AttachmentRepository(self._connection)
+
+    @cached_property
+    def collections(self) -> CollectionRepository:
+        return CollectionRepository(self._connection)
+
+    @cached_property
+    def documents(self) -> DocumentRepository:
+        return DocumentRepository(self._connection)
+
+    @cached_property
+    def chunks(self) -> ChunkRepository:
+        return ChunkRepository(self._connection)
+
+    @cached_property
+    def jobs(self) -> JobRepository:
+        return JobRepository(self._connection)
+
+    @cached_property
+    def index(self) -> IndexRepository:
+        return IndexRepository(self._connection)
 
     @cached_property
     def forks(self) -> ForkRepository:

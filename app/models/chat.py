@@ -56,6 +56,8 @@ messages = Table(
     Column("content", LongText, nullable=False),
     # What a model thought before its answer, as JSON: blocks with their vendor's signatures.
     Column("reasoning", LongText),
+    # What an answer was given to answer from, as JSON: the payload of its `sources` event.
+    Column("sources", LongText),
     Column("status", Word, nullable=False),
     Column("model", Exact),
     Column("generation_id", Id),

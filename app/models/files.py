@@ -1,6 +1,6 @@
 """What users have uploaded; the bytes themselves are kept elsewhere."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, UniqueConstraint, true
 
 from app.models.base import Hash, Id, UtcDateTime, metadata
 
@@ -15,6 +15,8 @@ files = Table(
     Column("media_type", String(100), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", Hash, nullable=False),
+    # Whether it was uploaded for itself. If not, it goes with the last document that was made of it.
+    Column("uploaded", Boolean, nullable=False, server_default=true()),
     Column("created_at", UtcDateTime, nullable=False),
     # The same content once more is the same file.
     UniqueConstraint("user_id", "sha256"),

@@ -11,7 +11,7 @@ usage_records = Table(
     Column("user_id", Id, nullable=False),
     Column("conversation_id", Id),
     Column("generation_id", Id, nullable=False),
-    # answer; or title, summary: what was asked of a model beside it
+    # answer; or title, summary, rewrite: what was asked of a model beside it; or embedding, which is of no generation
     Column("purpose", Word, nullable=False, server_default="answer"),
     Column("attempt", Integer, nullable=False),
     Column("provider", Word, nullable=False),

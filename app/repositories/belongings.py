@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from app.models.chat import conversations, messages
+from app.models.documents import chunks, collections, document_pages, documents
 from app.models.files import files
 from app.models.generations import generation_checkpoints, generation_logs, generations, idempotency_records
 from app.models.identity import api_keys, sessions, tickets
@@ -38,8 +39,12 @@ _LENGTH = 500_000
 _CONVERSATIONS = 200
 """Cleared at a time. Whoever asks for messages in all of a user's looks at all of them again for each part."""
 
+_DOCUMENTS = 50
+"""The same, of documents."""
+
 _USER: BindParameter[str] = bindparam("user")
 _TALKS: BindParameter[list[str]] = bindparam("talks", expanding=True)
+_PAPERS: BindParameter[list[str]] = bindparam("papers", expanding=True)
 _SHORT: ColumnElement[int] = literal(0)
 
 
@@ -133,6 +138,23 @@ _DELETED_CONVERSATIONS = _Kind(
     length=_length(conversations.c.system_prompt),
     at_most=_CONVERSATIONS,
 )
+_OF_PAPERS = (
+    _Kind(chunks.c.document_id.in_(_PAPERS), chunks.c.id, length=_length(chunks.c.text)),
+    _Kind(
+        document_pages.c.document_id.in_(_PAPERS),
+        document_pages.c.number,
+        within=(document_pages.c.document_id,),
+        length=_length(document_pages.c.text) + _length(document_pages.c.blocks),
+    ),
+)
+# With its job, by cascade.
+_OWN_DOCUMENTS = _Kind(documents.c.user_id == _USER, documents.c.id, at_most=_DOCUMENTS)
+_DELETED_DOCUMENTS = _Kind(documents.c.user_id.is_(None), documents.c.id, at_most=_DOCUMENTS)
+_DELETED_COLLECTIONS = _Kind(
+    collections.c.user_id.is_(None)
+    & collections.c.id.not_in(select(documents.c.collection_id).where(documents.c.collection_id.is_not(None))),
+    collections.c.id,
+)
 _OTHERS = (
     _Kind(
         idempotency_records.c.user_id == _USER,
@@ -143,6 +165,7 @@ _OTHERS = (
     _Kind(sessions.c.user_id == _USER, sessions.c.id),
     _Kind(api_keys.c.user_id == _USER, api_keys.c.id),
     _Kind(usage_records.c.user_id == _USER, usage_records.c.id),
+    _Kind(collections.c.user_id == _USER, collections.c.id),
     _Kind(files.c.user_id == _USER, files.c.id),
 )
 
@@ -155,12 +178,21 @@ class BelongingsRepository(Repository):
         """
         if parts := await self._talks(_OWN_CONVERSATIONS, {"user": user_id}):
             return parts
+        if parts := await self._papers(_OWN_DOCUMENTS, {"user": user_id}):
+            return parts
         parts, _ = await self._of(_OTHERS, {"user": user_id})
         return parts
 
     async def deleted(self) -> Sequence[Part]:
         """The same of conversations that are nobody's any more."""
         return await self._talks(_DELETED_CONVERSATIONS, {})
+
+    async def deleted_documents(self) -> Sequence[Part]:
+        """The same of documents that are nobody's any more, and then of collections that have none."""
+        if parts := await self._papers(_DELETED_DOCUMENTS, {}):
+            return parts
+        parts, _ = await self._of((_DELETED_COLLECTIONS,), {})
+        return parts
 
     async def is_short(self, conversation_id: str) -> bool:
         """Whether all of a conversation may go at once, with its row."""
@@ -175,6 +207,13 @@ class BelongingsRepository(Repository):
         if not found:
             return ()
         parts, all_of_it = await self._of(_OF_TALKS, {"talks": [row["id"] for row in found]})
+        return [*parts, *kind.parts(found)] if all_of_it else parts
+
+    async def _papers(self, kind: _Kind, owner: dict[str, object]) -> Sequence[Part]:
+        found = await self._connection.rows(kind.find, owner)
+        if not found:
+            return ()
+        parts, all_of_it = await self._of(_OF_PAPERS, {"papers": [row["id"] for row in found]})
         return [*parts, *kind.parts(found)] if all_of_it else parts
 
     async def _of(self, kinds: Sequence[_Kind], owner: dict[str, object]) -> tuple[list[Part], bool]:

@@ -10,6 +10,7 @@ from app.core.errors import Unauthenticated
 from app.domain.chat import Conversation, Page
 from app.domain.entries import VERSION
 from app.models.chat import compactions, conversations, feedback, messages
+from app.models.documents import message_files
 from app.models.generations import generations
 from app.repositories.base import Repository, decode_cursor, encode_cursor, new_id, now
 
@@ -26,12 +27,15 @@ _IDS = (
 _LIVE = select(generations.c.id).where(generations.c.live_conversation_id == bindparam("conversation"))
 _LAST = select(func.max(messages.c.position)).where(messages.c.conversation_id == bindparam("conversation"))
 _COMPACTED = select(compactions.c.id).where(compactions.c.conversation_id == bindparam("conversation")).exists()
+_FILES = message_files.c
+_HAS_FILES = select(_FILES.file_id).where(_FILES.conversation_id == bindparam("conversation")).exists()
 _ENTER = (
     select(
         conversations,
         _LIVE.scalar_subquery().label("live_id"),
         _LAST.scalar_subquery().label("last_position"),
         _COMPACTED.label("compacted"),
+        _HAS_FILES.label("has_files"),
     )
     .where(_OWN)
     .with_for_update()
@@ -65,6 +69,8 @@ class Entered:
     last_position: int
     compacted: bool
     """Whether a prompt of it did not fit yet, so that it has compactions."""
+    has_files: bool
+    """Whether any file is attached in it."""
 
 
 class ConversationRepository(Repository):
@@ -133,7 +139,13 @@ class ConversationRepository(Repository):
         row = await self._row(_ENTER, {"user": user_id, "conversation": conversation_id})
         if row is None:
             return None
-        return Entered(to_conversation(row), row["live_id"], row["last_position"] or 0, bool(row["compacted"]))
+        return Entered(
+            to_conversation(row),
+            row["live_id"],
+            row["last_position"] or 0,
+            compacted=bool(row["compacted"]),
+            has_files=bool(row["has_files"]),
+        )
 
     async def hold(self, conversation_id: str) -> None:
         """Let nobody delete it until this transaction ends."""

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import RowMapping, bindparam, delete, func, insert, or_, select, update
 
+from app.domain.audit import Action
 from app.domain.chat import Page
 from app.domain.files import StoredFile
+from app.models.audit import audit_events
 from app.models.files import files
 from app.models.identity import users
 from app.repositories.base import Repository, decode_cursor, encode_cursor
@@ -16,6 +18,8 @@ _ADD = insert(files)
 _GET = select(files).where(_OWN)
 _FIND = select(files).where(_OF_USER, files.c.sha256 == bindparam("hashed"))
 _REPAIR = update(files).where(_OWN)
+_PUBLISH = update(files).where(_OWN).values(uploaded=True)
+_ENTER = _GET.with_for_update()
 _DELETE = delete(files).where(_OWN)
 _SIZE = select(func.coalesce(func.sum(files.c.size), 0).label("total")).where(_OF_USER)
 _PAGE = select(files).where(_OF_USER).order_by(files.c.created_at.desc(), files.c.id.desc()).limit(bindparam("at_most"))
@@ -27,6 +31,14 @@ _NEXT_PAGE = _PAGE.where(
 )
 _IN_USE = select(files.c.blob_id).where(files.c.blob_id.in_(bindparam("blobs", expanding=True)))
 _OWNERS = select(users.c.id).where(users.c.id.in_(bindparam("owners", expanding=True)))
+_FORMER = (
+    select(audit_events.c.target_id)
+    .where(
+        audit_events.c.target_id.in_(bindparam("owners", expanding=True)),
+        audit_events.c.action == Action.DELETED.value,
+    )
+    .distinct()
+)
 
 
 class FileTaken(Exception):
@@ -44,6 +56,7 @@ class FileRepository(Repository):
             "media_type": file.media_type,
             "size": file.size,
             "sha256": file.sha256,
+            "uploaded": file.uploaded,
             "created_at": file.created_at,
         }
         self._connection.later(_ADD, values, conflict=FileTaken)
@@ -57,6 +70,15 @@ class FileRepository(Repository):
         """The user's file with this content."""
         row = await self._row(_FIND, {"user": user_id, "hashed": sha256})
         return _to_file(row) if row else None
+
+    async def enter(self, user_id: str, file_id: str) -> StoredFile | None:
+        """The same as `get`; nobody changes it, or makes a document of it, before this transaction ends."""
+        row = await self._row(_ENTER, {"user": user_id, "file": file_id})
+        return _to_file(row) if row else None
+
+    async def publish(self, user_id: str, file_id: str) -> bool:
+        """From now on it was uploaded for itself, too; false when it is gone."""
+        return await self._connection.run(_PUBLISH, {"user": user_id, "file": file_id}) == 1
 
     async def repair(self, user_id: str, file_id: str, blob_id: str) -> bool:
         """Have its bytes looked for in another place; false when the file is gone."""
@@ -86,8 +108,9 @@ class FileRepository(Repository):
         return {row["blob_id"] for row in await self._connection.rows(_IN_USE, {"blobs": blob_ids})}
 
     async def owners(self, user_ids: Sequence[str]) -> set[str]:
-        """Those of them that have an account here."""
-        return {row["id"] for row in await self._connection.rows(_OWNERS, {"owners": user_ids})}
+        """Those of them that have an account here, or had one that was deleted."""
+        living = {row["id"] for row in await self._connection.rows(_OWNERS, {"owners": user_ids})}
+        return living | {row["target_id"] for row in await self._connection.rows(_FORMER, {"owners": user_ids})}
 
 
 def _to_file(row: RowMapping) -> StoredFile:
@@ -100,4 +123,5 @@ def _to_file(row: RowMapping) -> StoredFile:
         size=row["size"],
         sha256=row["sha256"],
         created_at=row["created_at"],
+        uploaded=bool(row["uploaded"]),
     )

@@ -11,6 +11,7 @@ from app.domain.chat import Status
 from app.domain.paths import Path
 from app.models.base import Id
 from app.models.chat import compactions, conversations, messages
+from app.models.documents import message_files
 from app.repositories.base import Repository, new_id
 
 _AT_ONCE = 500
@@ -51,7 +52,7 @@ _COPY = _copy(
     messages,
     ("id", "conversation_id", "parent_id", "branch_id", "position"),
     (
-        *("role", "content", "reasoning", "status", "model", "created_at"),
+        *("role", "content", "reasoning", "sources", "status", "model", "created_at"),
         *("failure_code", "failure_detail", "failure_retryable"),
     ),
 )
@@ -60,6 +61,20 @@ _COPY_COMPACTION = _copy(
     ("id", "conversation_id", "message_id", "branch_id", "position"),
     ("tokens", "summary", "model", "created_at"),
 )
+_FILES = message_files.c
+_HAS_FILES = select(_FILES.file_id).where(_FILES.conversation_id == bindparam("conversation")).limit(1)
+_COPY_FILES = insert(message_files).from_select(
+    ["message_id", "conversation_id", "position", "file_id", "name"],
+    select(
+        bindparam("new_id", type_=Id),
+        bindparam("new_conversation_id", type_=Id),
+        _FILES.position,
+        _FILES.file_id,
+        _FILES.name,
+    ).where(_FILES.message_id == bindparam("original", type_=Id)),
+    include_defaults=False,
+)
+_NAMES = ("original", "new_id", "new_conversation_id")
 
 
 class ForkRepository(Repository):
@@ -73,6 +88,7 @@ class ForkRepository(Repository):
         Raises ConversationBusy for an answer that is being written.
         """
         compacted = {row["message_id"]: row for row in await self._compactions(origin, path)}
+        has_files = await self._row(_HAS_FILES, {"conversation": origin}) is not None
         branch_id = parent_id = None
         positions = count(1)
         async for rows in self._batches(path):
@@ -91,6 +107,8 @@ class ForkRepository(Repository):
                     self._connection.later(_COPY_COMPACTION, {**named, **placed})
                 parent_id = id_
             self._connection.later(_COPY, copies)
+            if has_files:
+                self._connection.later(_COPY_FILES, [{name: copy[name] for name in _NAMES} for copy in copies])
         return parent_id
 
     async def _batches(self, path: Path) -> AsyncIterator[Sequence[RowMapping]]:

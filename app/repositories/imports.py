@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, literal, select
 
 from app.models.chat import compactions, conversations, feedback, messages
+from app.models.documents import message_files
 from app.models.identity import users
 from app.repositories.base import Repository
 
@@ -13,6 +14,7 @@ Row = Mapping[str, Any]
 """The values of a row by the names of its columns."""
 
 _ADD_MESSAGES = insert(messages)
+_ADD_FILES = insert(message_files)
 _ADD_FEEDBACK = insert(feedback)
 _ADD_COMPACTIONS = insert(compactions)
 _FIND = select(conversations.c.id).where(
@@ -37,6 +39,9 @@ class ImportRepository(Repository):
     async def add_messages(self, rows: Sequence[Row]) -> None:
         """Now, so that one piece is held at a time."""
         await self._connection.run(_ADD_MESSAGES, rows)
+
+    async def add_files(self, rows: Sequence[Row]) -> None:
+        await self._connection.run(_ADD_FILES, rows)
 
     async def add_feedback(self, rows: Sequence[Row]) -> None:
         await self._connection.run(_ADD_FEEDBACK, rows)

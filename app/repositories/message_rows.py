@@ -46,6 +46,7 @@ def to_message(row: RowMapping) -> Message:
         created_at=row["created_at"],
         branch_id=row["branch_id"],
         reasoning=to_reasoning(row["reasoning"]),
+        sources=row["sources"],
     )
 
 

@@ -112,12 +112,14 @@ class MessageRepository(Repository):
         bill: Bill | None,
         failure: Failure | None,
         reasoning: Sequence[Reasoning] = (),
+        sources: str | None = None,
     ) -> None:
-        """Give a streaming message its text and its ending."""
+        """Give a streaming message its text and its ending; `sources` is JSON."""
         values = {
             "message": message_id,
             "content": content,
             "reasoning": msgspec.json.encode(reasoning).decode() if reasoning else None,
+            "sources": sources,
             "status": status.value,
             "input_tokens": bill and bill.input_tokens,
             "output_tokens": bill and bill.output_tokens,

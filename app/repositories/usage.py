@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import RowMapping, bindparam, case, delete, func, insert, or_, select
 
 from app.domain.chat import Generation, Page
+from app.domain.embedding import Bill
 from app.domain.events import Usage
 from app.domain.usage import Amount, Attempt, Booking, DailyUsage, Purpose
 from app.models.base import UtcDay
@@ -54,30 +55,15 @@ class UsageRepository(Repository):
         beside = {attempt.purpose for attempt in attempts} - {Purpose.ANSWER}
         for purpose in [Purpose.ANSWER, *beside] if again else beside:
             self._connection.later(_DROP, {"generation": generation.id, "of_purpose": purpose.value})
-        rows = [
-            {
-                "id": new_id(),
-                "user_id": generation.user_id,
-                "conversation_id": generation.conversation_id,
-                "generation_id": generation.id,
-                "purpose": attempt.purpose.value,
-                "attempt": attempt.number,
-                "provider": attempt.provider,
-                "model": attempt.model,
-                "input_tokens": attempt.usage.input_tokens,
-                "output_tokens": attempt.usage.output_tokens,
-                "cached_input_tokens": attempt.usage.cached_input_tokens,
-                "cache_write_tokens": attempt.usage.cache_write_tokens,
-                "reasoning_tokens": attempt.usage.reasoning_tokens,
-                "cost": attempt.cost,
-                "outcome": attempt.outcome,
-                "estimated": attempt.estimated,
-                "created_at": now(),
-            }
-            for attempt in attempts
-        ]
+        rows = [_row(generation.user_id, generation.conversation_id, generation.id, attempt) for attempt in attempts]
         if rows:
             self._connection.later(_ADD, rows)
+
+    def book_embedding(self, user_id: str, bill: Bill) -> None:
+        """Book what an embedder used for a user. A bill that is booked again is booked once."""
+        if bill.attempt is not None:
+            self._connection.later(_DROP, {"generation": bill.id, "of_purpose": bill.attempt.purpose.value})
+            self._connection.later(_ADD, [_row(user_id, None, bill.id, bill.attempt)])
 
     async def daily(self, user_id: str, first: date, last: date) -> Sequence[DailyUsage]:
         """What a user's attempts add up to by day of UTC and model, the newest day first; both days are included."""
@@ -94,6 +80,29 @@ class UsageRepository(Repository):
         found = [_to_booking(row) for row in await self._connection.rows(statement, values)]
         items, last = found[:limit], found[limit - 1] if len(found) > limit else None
         return Page(items, encode_cursor(last.created_at, last.id) if last else None)
+
+
+def _row(user_id: str, conversation_id: str | None, reference: str, attempt: Attempt) -> dict[str, object]:
+    """`reference` is the generation; of what belongs to none, an id of its own, for no two rows may share it."""
+    return {
+        "id": new_id(),
+        "user_id": user_id,
+        "conversation_id": conversation_id,
+        "generation_id": reference,
+        "purpose": attempt.purpose.value,
+        "attempt": attempt.number,
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "input_tokens": attempt.usage.input_tokens,
+        "output_tokens": attempt.usage.output_tokens,
+        "cached_input_tokens": attempt.usage.cached_input_tokens,
+        "cache_write_tokens": attempt.usage.cache_write_tokens,
+        "reasoning_tokens": attempt.usage.reasoning_tokens,
+        "cost": attempt.cost,
+        "outcome": attempt.outcome,
+        "estimated": attempt.estimated,
+        "created_at": now(),
+    }
 
 
 def _to_daily(row: RowMapping) -> DailyUsage:
@@ -129,4 +138,5 @@ def _to_booking(row: RowMapping) -> Booking:
         outcome=row["outcome"],
         purpose=Purpose(row["purpose"]),
     )
-    return Booking(row["id"], row["conversation_id"], row["generation_id"], attempt, row["created_at"])
+    generation_id = None if attempt.purpose is Purpose.EMBEDDING else row["generation_id"]
+    return Booking(row["id"], row["conversation_id"], generation_id, attempt, row["created_at"])
