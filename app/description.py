@@ -44,8 +44,10 @@ _WAYS: Mapping[str, Json] = {
 _SCHEMAS: Mapping[str, str] = {
     "Action": "An act that is put on record.",
     "Author": "Who speaks: a person or a model.",
+    "DocumentStatus": "How a document stands: it is found once it is `ready`; one that `failed` says why.",
     "FailureCode": "Why an answer failed. `internal` is a fault of ours, `instance_…` a machine that went away, "
     "`upstream_…` the model's server.",
+    "JobStatus": "How a job stands: it ends `complete`, `failed` or `cancelled`, and a retry begins it anew.",
     "Role": "What a user may do; an `admin` may see and change all users.",
     "Status": "How an answer stands: it is `streaming` while it is written, and then what it ended as, for good.",
 }

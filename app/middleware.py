@@ -1,6 +1,7 @@
 """What every request and every answer gets: an id, safe headers, a body limit, one line in the log, a last catch."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
@@ -44,6 +45,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _LONGEST_FORM = 16 * 1024
 _ABOUT_A_FILE = 1024 * 1024
 """Bytes of a form beside the file in it."""
+_DOCUMENTS = re.compile(r"/rag/collections/[^/]+/documents")
+_FORM_OF_DOCUMENTS = 4
+"""How many of the largest files a form of documents may be as large as."""
 
 
 def middleware(settings: Settings, internal_error: ASGIApp, traffic: Traffic) -> list[Middleware]:
@@ -76,14 +80,16 @@ class Edge:
         self._longest = {
             ("POST", "/conversations/import"): settings.max_import_bytes,
             ("POST", "/files"): settings.max_upload_bytes + _ABOUT_A_FILE,
+            ("POST", "/analyze/pdf"): settings.max_upload_bytes + _ABOUT_A_FILE,
         }
+        self._longest_form_of_documents = _FORM_OF_DOCUMENTS * settings.max_upload_bytes + _ABOUT_A_FILE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         self._see_through_proxies(scope)
-        limit = self._limit(scope["method"], scope["path"])
+        limit = self._limit(scope)
         if self._templates is None:
             self._templates = _templates(scope["app"])
         exchange = Exchange(
@@ -122,10 +128,20 @@ class Edge:
         if (scheme := self._proxies.scheme(scope["headers"])) is not None:
             scope["scheme"] = scheme
 
-    def _limit(self, method: str, path: str) -> int:
+    def _limit(self, scope: Scope) -> int:
+        method, path = scope["method"], scope["path"]
         if (longest := self._longest.get((method, path))) is not None:
             return longest
+        if method == "POST" and _DOCUMENTS.fullmatch(path) and _is_form(scope):
+            return self._longest_form_of_documents
         return next(limit for prefix, limit in self._body_limits if path.startswith(prefix))
+
+
+def _is_form(scope: Scope) -> bool:
+    """What else comes to the same address is parsed in the event loop, as everywhere."""
+    return any(
+        name == b"content-type" and value.lower().startswith(b"multipart/form-data") for name, value in scope["headers"]
+    )
 
 
 def _templates(app: FastAPI) -> Mapping[int, str]:

@@ -28,6 +28,8 @@ class StoredFile:
     size: int
     sha256: str
     created_at: datetime
+    uploaded: bool = True
+    """Whether it was uploaded for itself; if not, it goes with the last document that was made of it."""
 
     @property
     def blob(self) -> str:

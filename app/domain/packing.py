@@ -45,14 +45,25 @@ def pack(pages: Iterable[Page], title: str = "") -> Iterator[Passage]:
 
     A heading that only says the title again is not among the `headings` of what is under it.
     """
-    path = _Path(title)
-    number = 0
+    packer = Packer(title)
     for page in pages:
-        for group in _groups(_pieces(page, path)):
-            number += 1
+        yield from packer.add(page)
+
+
+class Packer:
+    """The same for a document whose pages come one by one, in their order."""
+
+    def __init__(self, title: str = "") -> None:
+        self._path = _Path(title)
+        self._number = 0
+
+    def add(self, page: Page) -> Iterator[Passage]:
+        """The passages of the next page, to be taken before the one after it is added."""
+        for group in _groups(_pieces(page, self._path)):
+            self._number += 1
             first = group[0]
             start, end = first.start, group[-1].end
-            yield Passage(number, page.number, start, end, page.text[start:end], first.headings, first.header)
+            yield Passage(self._number, page.number, start, end, page.text[start:end], first.headings, first.header)
 
 
 class _Path:

@@ -1,11 +1,14 @@
 """What the child takes from itself before it looks at a document that somebody else has made."""
 
 import ctypes
+import os
 import resource
 import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_NICE = 10
+"""Whoever waits for an answer comes first."""
 
 
 def confine(memory: int, seconds: float, *, children: bool) -> None:
@@ -22,6 +25,7 @@ def confine(memory: int, seconds: float, *, children: bool) -> None:
     if not children:
         _lower(resource.RLIMIT_NPROC, 0)
     sys.addaudithook(_no_network)
+    os.nice(_NICE)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

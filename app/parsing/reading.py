@@ -13,7 +13,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -39,17 +39,32 @@ _FLAWS = {None, "scanned", "damaged", "too_complex"}
 _LONGEST_DETAIL = 300
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was told of a document before reading it was broken off: how many of its first pages, how many characters,
+    and which flaws they have."""
+
+    pages: int = 0
+    characters: int = 0
+    flaws: frozenset[str] = frozenset()
+
+
+NOTHING_TOLD = Told()
+
+
 @asynccontextmanager
-async def read(file: Path, kind: FileKind, limits: ReadingLimits) -> AsyncIterator["Reading"]:
-    """A document that is open. Raises Unreadable where it cannot be opened, OSError where the file or a process is not
-    to be had.
+async def read(
+    file: Path, kind: FileKind, limits: ReadingLimits, told: Told = NOTHING_TOLD
+) -> AsyncIterator["Reading"]:
+    """A document that is open, to be told from behind what was `told` of it. Raises Unreadable where it cannot be
+    opened, OSError where the file or a process is not to be had.
     """
     if kind is FileKind.EMPTY:
         raise Empty
     if not kind.is_document and kind not in _TOLD_APART:
         raise Unsupported
     async with _opened(file) as descriptor:
-        reading = Reading(Read(descriptor, kind, limits))
+        reading = Reading(Read(descriptor, kind, limits), told)
         try:
             await reading.open()
             yield reading
@@ -71,16 +86,16 @@ async def render(file: Path, page: int, max_pixels: int, limits: ReadingLimits) 
 class Reading:
     """A document's pages, told once and in order, while a child reads on."""
 
-    def __init__(self, request: Read) -> None:
+    def __init__(self, request: Read, told: Told = NOTHING_TOLD) -> None:
         self._request = request
         self._limits = request.limits
         # What is read as a whole would only kill the next child too.
         self._restarts = request.limits.restarts if request.kind is FileKind.PDF else 0
         self._seconds = request.limits.seconds
-        self._characters = request.limits.characters
-        self._next = 1
+        self._characters = request.limits.characters - told.characters
+        self._next = told.pages + 1
         self._child: Child | None = None
-        self._tally = _Tally()
+        self._tally = _Tally(told)
         self.page_count = 0
 
     @property
@@ -159,9 +174,9 @@ class Reading:
 class _Tally:
     """What came of the pages, to say why there is no text in any."""
 
-    def __init__(self) -> None:
-        self._has_text = False
-        self._flaws: set[str] = set()
+    def __init__(self, told: Told) -> None:
+        self._has_text = told.characters > 0
+        self._flaws = set(told.flaws)
 
     def add(self, page: Page) -> None:
         self._has_text = self._has_text or bool(page.text)

@@ -1,6 +1,6 @@
 """What the routes share that take files in a form: how it is read, and how it is described."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -25,13 +25,24 @@ class Form:
     texts: Mapping[str, str]
 
 
+def _any_kind(_: Received) -> None:
+    pass
+
+
 async def read_form(
-    request: Request, receiving: Receiving, *, field: str, most: int = 1, texts: Sequence[str] = ()
+    request: Request,
+    receiving: Receiving,
+    *,
+    field: str,
+    most: int = 1,
+    texts: Sequence[str] = (),
+    check: Callable[[Received], None] = _any_kind,
 ) -> Form:
     """A form with up to `most` files as `field`, at least one, and perhaps these texts; other fields are ignored.
 
-    The files are taken while they come. Afterwards whoever sent them must still be one who may. Raises Invalid,
-    NotAForm, MalformedForm, TooLarge, Unauthenticated, and what `Receiving.take` raises.
+    The files are taken while they come; `check` raises for one that is not wanted. Afterwards whoever sent them must
+    still be one who may. Raises Invalid, NotAForm, MalformedForm, TooLarge, Unauthenticated, and what `Receiving.take`
+    raises.
     """
     files: list[Received] = []
     said: dict[str, str] = {}
@@ -41,7 +52,9 @@ async def read_form(
             if part.name == field:
                 if len(files) == most:
                     raise Invalid("too many files" if most > 1 else "one file at a time", field=field)
-                files.append(await receiving.take(_filename(part), part.data))
+                received = await receiving.take(_filename(part), part.data)
+                check(received)
+                files.append(received)
             elif part.name in texts:
                 said[part.name] = await part.text(_LONGEST_TEXT)
     if not files:

@@ -12,6 +12,7 @@ from app.domain.identity import Principal, Role, User
 from app.domain.ports import LiveGenerations
 from app.repositories.belongings import Part
 from app.services.audit import record
+from app.services.index_notes import note
 from app.stores.blobs.keeping import Blobs
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Closing:
             if (await enter_user(tx, user_id)).is_last_admin:
                 raise LastAdmin
             await tx.users.bury(user_id)
+            await note(tx, user_id, [None])
             record(tx, Action.DELETED, by=by, target_id=user_id)
         await asyncio.wait({self._begin(user_id)}, timeout=self._patience)
 

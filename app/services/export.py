@@ -24,6 +24,7 @@ from app.services.audit import record
 from app.services.conversation_files import ConversationFiles
 from app.services.conversation_reading import Reader
 from app.services.conversations import ConversationService
+from app.services.document_export import read_collections, read_documents
 from app.services.downloads import Carried, Downloads
 from app.services.files import FileService
 
@@ -112,6 +113,8 @@ class Export:
                 self._pages(lambda tx, cursor: tx.files.page(user_id, limit=_ROWS, cursor=cursor)),
                 FileAnswer.model_validate,
             ),
+            _array("collections.json", self._pages(partial(read_collections, user_id)), _as_it_is),
+            _array("documents.json", self._pages(partial(read_documents, user_id)), _as_it_is),
             self._talks(),
             self._contents(),  # the last, for they may be large, and their place may be away
         ):
@@ -207,6 +210,10 @@ def _items(before: bytes, page: Iterable[T], answer: Callable[[T], Answer]) -> b
 
 def _json(answer: Answer) -> bytes:
     return answer.model_dump_json().encode() + b"\n"
+
+
+def _as_it_is(answer: Answer) -> Answer:
+    return answer
 
 
 async def _read_acts(search: AuditSearch, tx: Transaction, cursor: str | None) -> Page[AuditEvent]:

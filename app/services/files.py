@@ -10,6 +10,7 @@ from app.database import Database
 from app.domain.chat import Page
 from app.domain.downloads import Piece
 from app.domain.files import Span, StoredFile
+from app.services.document_clearing import bury
 from app.services.downloads import Carried, Downloads
 from app.services.uploads import own_file
 from app.stores.blobs.keeping import Blobs
@@ -66,10 +67,16 @@ class FileService:
         return await self._database.now.files.get(file.user_id, file.id) is not None
 
     async def delete(self, user_id: str, file_id: str) -> None:
-        """The file, for good. Raises NotFound. If its bytes cannot be removed now, they are found later."""
+        """The file, for good, with what was read of it for messages that it is attached to. Raises NotFound. If its
+        bytes cannot be removed now, they are found later."""
         async with self._database.transaction() as tx:
+            await tx.users.enter(user_id)  # so that whoever deletes a document of it takes turns
             file = await own_file(tx, user_id, file_id)
-            if not await tx.files.delete(user_id, file_id):
+            gone = False
+            for document_id in await tx.documents.attached(user_id, file_id):
+                document = await tx.documents.enter(user_id, document_id)
+                gone = document is not None and await bury(tx, document) is not None
+            if not gone and not await tx.files.delete(user_id, file_id):
                 raise NotFound("There is no such file.")
         try:
             await self._blobs.delete(file.blob)

@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.core.errors import Invalid, TooLarge
+from app.core.errors import EmptyFile, TooLarge
 from app.parsing.kinds import HEAD, TAIL, FileKind, sniff
 from app.stores.blobs.keeping import PIECE
 
@@ -19,6 +19,10 @@ class Received:
     kind: FileKind
     size: int
     sha256: str
+
+    def as_kind(self, kind: FileKind) -> "Received":
+        """The same, where it is known from elsewhere what it is."""
+        return replace(self, kind=kind)
 
 
 class Intake:
@@ -52,9 +56,9 @@ class Intake:
             yield await self._seen(rest[start : start + PIECE])
 
     async def received(self, blob_id: str, name: str) -> Received:
-        """What it has been. Raises Invalid where there was nothing."""
+        """What it has been. Raises EmptyFile where there was nothing."""
         if not self._size:
-            raise Invalid("The file is empty.", field="file")
+            raise EmptyFile(field="file")
         kind = await asyncio.to_thread(sniff, self._head, self._tail, name)
         return Received(blob_id, name, kind, self._size, self._hash.hexdigest())
 

@@ -21,9 +21,10 @@ _SLOWEST = 8 * 1024
 class Orphans:
     """`most_bytes` is what one upload may have: its row comes when all of it is there.
 
-    Only what users of this database have left behind is dropped. What belongs to nobody here is another database's, to
-    which the same folder or bucket was given, or this database is not the one that it should be: it is left alone. An
-    older copy of the right one knows the users and not their last uploads; where there are many of these, all stay.
+    Only what users of this database have left behind is dropped; the audit log knows those that were deleted. What
+    belongs to nobody here is another database's, to which the same folder or bucket was given, or this database is not
+    the one that it should be: it is left alone. An older copy of the right one knows the users and not their last
+    uploads; where there are many of these, all stay.
     """
 
     def __init__(self, database: Database, blobs: Blobs, most_bytes: int) -> None:

@@ -64,11 +64,11 @@ async def listed(user: User) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def raw(client: Client, user: User, *headers: str) -> AsyncIterator[Connection]:
+async def raw(client: Client, user: User, *headers: str, path: str = "/files") -> AsyncIterator[Connection]:
     """A connection on which the head of an upload was sent."""
     url = urlsplit(client.url)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    lines = ("POST /files HTTP/1.1", "Host: x", f"Authorization: Bearer {user.token}", f"Content-Type: {FORM}")
+    lines = (f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {user.token}", f"Content-Type: {FORM}")
     writer.write("\r\n".join((*lines, *headers, "", "")).encode())
     try:
         yield reader, writer
