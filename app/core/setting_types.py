@@ -1,7 +1,7 @@
 """The types of single settings: what a value looks like, and the sentence that refuses another."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from limits import parse_many
@@ -40,6 +40,13 @@ def _model_name(value: str) -> str:
     provider, _, model = value.partition("/")
     if not (re.fullmatch("[a-z][a-z0-9_-]*", provider) and model and len(value) <= 200 and value.isprintable()):
         raise ValueError("a model is named as provider/id here, like openai/gpt-4.1-mini")
+    return value
+
+
+def _embedder_name(value: str) -> str:
+    provider, _, model = value.partition("/")
+    if provider not in ("openai", "ollama", "fastembed") or not model or len(value) > 200 or not value.isprintable():
+        raise ValueError("an embedding model is named as openai/…, ollama/… or fastembed/…")
     return value
 
 
@@ -92,6 +99,20 @@ def _rate_limit(value: str) -> str:
 Origin = Annotated[str, AfterValidator(_origin)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
+EmbedderName = Annotated[str, AfterValidator(_embedder_name)]
+ScriptName = Literal[
+    "latin",
+    "chinese",
+    "japanese",
+    "korean",
+    "cyrillic",
+    "greek",
+    "arabic",
+    "hebrew",
+    "devanagari",
+    "thai",
+    "other",
+]
 OllamaHost = Annotated[str, AfterValidator(parse_ollama_host)]
 Proxy = Annotated[Network, BeforeValidator(_proxy)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -10,11 +10,13 @@ from app.domain.events import Usage
 
 
 class Purpose(StrEnum):
-    """What a model was asked for: the answer of a generation, or something beside it."""
+    """What a model was asked for: the answer of a generation, something beside it, or vectors, of no generation."""
 
     ANSWER = "answer"
     SUMMARY = "summary"
     TITLE = "title"
+    REWRITE = "rewrite"
+    EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """An attempt as it stands in the ledger."""
+    """An attempt as it stands in the ledger; of no generation where it made vectors."""
 
     id: str
     conversation_id: str | None
-    generation_id: str
+    generation_id: str | None
     attempt: Attempt
     created_at: datetime
 

@@ -92,7 +92,7 @@ class BookingAnswer(Answer):
     id: str
     created_at: datetime
     conversation_id: str | None
-    generation_id: str
+    generation_id: str | None
     purpose: Purpose
     attempt: int
     provider: str

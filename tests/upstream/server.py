@@ -12,6 +12,8 @@ from tests.upstream.dialects import Dialect, Telling
 from tests.upstream.dialects.anthropic import Anthropic
 from tests.upstream.dialects.ollama import Ollama
 from tests.upstream.dialects.openai import OpenAI
+from tests.upstream.dialects.ranking import Ranking
+from tests.upstream.dialects.vectors import OllamaVectors, OpenAIVectors
 from tests.upstream.framing import Inlet, Outlet, Request
 from tests.upstream.playing import Player
 from tests.upstream.records import Ended, Journal, Record
@@ -31,7 +33,14 @@ class Upstream:
     def __init__(self, *, port: int = 0, models: Sequence[str] | Played = ("echo", "count-200-20ms")) -> None:
         self.models = models
         self._port = port or free_port()
-        self._dialects: tuple[Dialect, ...] = (OpenAI(), Anthropic(), Ollama())
+        self._dialects: tuple[Dialect, ...] = (
+            OpenAI(),
+            Anthropic(),
+            Ollama(),
+            OpenAIVectors(),
+            OllamaVectors(),
+            Ranking(),
+        )
         self._journal = Journal()
         self._scripts: dict[str | None, Iterator[Scenario]] = {}
         self._decide: Callable[[Record], Scenario] | None = None

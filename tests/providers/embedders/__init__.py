@@ -1,0 +1,1 @@
+"""Vectors of texts, from every kind of server that they are had of."""
