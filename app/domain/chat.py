@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
+from app.domain.attachments import Attached
 from app.domain.failures import FailureCode
 from app.domain.prompts import Effort, Reasoning
 
@@ -75,7 +76,8 @@ class Feedback:
 class Message:
     """`position` numbers the messages of a conversation by creation; `parent_id` makes them a tree.
 
-    `branch_id` names the chain that it belongs to by its first message.
+    `branch_id` names the chain that it belongs to by its first message. `sources` is what an answer was given to answer
+    from: the payload of its `sources` event.
     """
 
     id: str
@@ -93,6 +95,8 @@ class Message:
     branch_id: str
     reasoning: Sequence[Reasoning] = ()
     feedback: Feedback | None = None
+    sources: str | None = None
+    attached: Sequence[Attached] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,15 @@ class Turn:
     temperature: float | None = None
     effort: Effort | None = None
     file_ids: Sequence[str] = ()
-    collection: str | None = None
+    analysed: bool = False
+    """Whether its files are what it is all about, and a model that takes PDFs is to see them as they are."""
+    summed_up: bool = False
+    """Whether nothing in particular is asked about them."""
+    collections: Sequence[str] = ()
+    """Names of those to answer from, `passages` of them at most; if it is `strict`, a question that they do not answer
+    reaches no model."""
+    passages: int = 6
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

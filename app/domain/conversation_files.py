@@ -25,7 +25,9 @@ _MOST_TOKENS = 10**12
 _MOST_BLOCKS = 10_000
 
 _Name = Annotated[str, Meta(min_length=1, max_length=100)]
+_Id = Annotated[str, Meta(min_length=1, max_length=36)]
 _Tokens = Annotated[int, Meta(ge=0, le=_MOST_TOKENS)]
+_Place = Annotated[int, Meta(ge=0, le=10**9)]
 _Time = Annotated[datetime, Meta(tz=True)]
 _ModelName = Annotated[str, Meta(max_length=255)]
 
@@ -84,6 +86,50 @@ class FeedbackPart(_Part):
     ] = None
 
 
+class AttachedPart(_Part):
+    """A file that came with a question, where it comes from; the file itself is not in here."""
+
+    file_id: Annotated[_Id, Meta(description="The file's id, a uuid.")]
+    name: Annotated[Annotated[str, Meta(max_length=255)], Meta(description="What it was called.")]
+
+
+class UsedPart(_Part):
+    file_id: Annotated[_Id, Meta(description="The file's id, a uuid.")]
+    name: Annotated[Annotated[str, Meta(max_length=255)], Meta(description="What it was called.")]
+    used: Annotated[Annotated[str, Meta(max_length=32)], Meta(description="How the model was shown it.")]
+    reason: Annotated[Annotated[str, Meta(max_length=32)] | None, Meta(description="Why it was not.")] = None
+
+
+class SourcePart(_Part):
+    n: Annotated[Annotated[int, Meta(ge=1, le=1000)], Meta(description="The number by which the answer names it.")]
+    title: Annotated[Annotated[str, Meta(max_length=500)], Meta(description="The document's title.")]
+    score: Annotated[Annotated[float, Meta(ge=0, le=1)], Meta(description="Good for the order of these alone.")]
+    page: Annotated[_Place, Meta(description="The page, from 1.")]
+    quote: Annotated[Annotated[str, Meta(max_length=2000)], Meta(description="What the page says there.")]
+    start: Annotated[_Place | None, Meta(description="Where on the page the quote begins.")] = None
+    end: Annotated[_Place | None, Meta(description="And where it ends.")] = None
+    file_id: Annotated[_Id | None, Meta(description="The file's id, a uuid.")] = None
+    document_id: Annotated[_Id | None, Meta(description="The document's id, a uuid.")] = None
+    chunk_id: Annotated[_Id | None, Meta(description="The passage's id, a uuid.")] = None
+
+
+class SourcesPart(_Part):
+    """What an answer was given to answer from."""
+
+    sources: Annotated[Annotated[list[SourcePart], Meta(max_length=100)], Meta(description="The passages.")] = []
+    answerable: Annotated[bool | None, Meta(description="Whether they held the answer.")] = None
+    confidence: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="How sure that was, from 0 to 1.")
+    ] = None
+    files: Annotated[
+        Annotated[list[UsedPart], Meta(max_length=100)] | None, Meta(description="What became of files.")
+    ] = None
+
+    @classmethod
+    def stored(cls, sources: str | None) -> "SourcesPart | None":
+        return msgspec.json.decode(sources, type=SourcesPart) if sources else None
+
+
 class MessagePart(_Part):
     """One message of the tree."""
 
@@ -103,6 +149,10 @@ class MessagePart(_Part):
     usage: Annotated[UsagePart | None, Meta(description="What the answer used.")] = None
     error: Annotated[ErrorPart | None, Meta(description="Why the answer failed.")] = None
     feedback: Annotated[FeedbackPart | None, Meta(description="What its reader thought of it.")] = None
+    files: Annotated[
+        Annotated[list[AttachedPart], Meta(max_length=20)] | None, Meta(description="What came with a question.")
+    ] = None
+    sources: Annotated[SourcesPart | None, Meta(description="What the answer was given to answer from.")] = None
 
     def __post_init__(self) -> None:
         self.created_at = _utc(self.created_at)
@@ -122,6 +172,8 @@ class MessagePart(_Part):
             usage=UsagePart(bill.input_tokens, bill.output_tokens, decimal(bill.cost)) if bill else None,
             error=ErrorPart(failure.code, failure.detail, failure.retryable) if failure else None,
             feedback=FeedbackPart(feedback.rating, feedback.comment) if feedback else None,
+            files=[AttachedPart(each.file_id, each.name) for each in message.attached] or None,
+            sources=SourcesPart.stored(message.sources),
         )
 
 

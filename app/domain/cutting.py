@@ -47,6 +47,12 @@ def paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
     return (span for part in _parts(text, start, end, _PARAGRAPHS) if (span := trimmed(text, *part)))
 
 
+def sentences(text: str, most: int) -> Iterator[Span]:
+    """In order; of one that is longer than so many characters its lines or clauses, or stretches of that length."""
+    parts = _parts(text, 0, len(text), _SENTENCES)
+    return (span for part in parts for span in _up_to(most, text, *part, (_LINES, _CLAUSES)))
+
+
 def trimmed(text: str, start: int, end: int) -> Span | None:
     """Without the white space at both ends; None where nothing else is."""
     piece = text[start:end]
@@ -77,6 +83,22 @@ def _cut(text: str, start: int, end: int, rules: Rules) -> Iterator[Span]:
             yield from _cut(text, *part, rules[1:])
     else:
         yield from _stretches(text, *span)
+
+
+def _up_to(most: int, text: str, start: int, end: int, rules: Rules) -> Iterator[Span]:
+    span = trimmed(text, start, end)
+    if span is None:
+        return
+    if span[1] - span[0] <= most:
+        yield span
+    elif rules:
+        for part in _parts(text, *span, rules[0]):
+            yield from _up_to(most, text, *part, rules[1:])
+    else:
+        while span is not None:
+            until = reach(text, *span, most)
+            yield span[0], until
+            span = trimmed(text, until, span[1])
 
 
 def _parts(text: str, start: int, end: int, ends: re.Pattern[str]) -> Iterator[Span]:

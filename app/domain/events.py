@@ -75,6 +75,8 @@ class Kind(StrEnum):
     USAGE = "usage"
     FAILURE = "failure"
     DONE = "done"
+    PROGRESS = "progress"
+    """Of a job, whose followers are told in the same way."""
 
 
 class LogEvent(NamedTuple):

@@ -8,6 +8,7 @@ from app import migrations
 from app.core.errors import DatabaseUnavailable
 from app.database import Database
 from app.generation.engine import Engine
+from app.services.index import Index
 
 State = Literal["ready", "degraded", "unavailable", "draining"]
 
@@ -28,20 +29,22 @@ class SharedPart(Protocol):
 
 
 class ReadinessService:
-    def __init__(self, database: Database, engine: Engine, redis: SharedPart | None) -> None:
+    def __init__(self, database: Database, engine: Engine, redis: SharedPart | None, index: Index) -> None:
         self._database = database
         self._engine = engine
         self._redis = redis
+        self._index = index
         self._shipped = migrations.shipped()
 
     async def check(self) -> Readiness:
         database = await self._database_state()
         parts = {"database": database, "generations": self._engine.state, **await self._redis_parts()}
+        parts["vectors"] = self._index.state
         if self._engine.draining:
             return Readiness("draining", parts)
         if database != "ok" or parts["generations"] != "ok":
             return Readiness("unavailable", parts)
-        return Readiness("degraded" if parts.get("redis") == "away" else "ready", parts)
+        return Readiness("degraded" if "away" in (parts.get("redis"), parts["vectors"]) else "ready", parts)
 
     async def _redis_parts(self) -> Mapping[str, str]:
         """Redis itself, where there is one; where limits are counted; where instances get each other's events."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from time import process_time
 
-from app.domain import packing, sparse
+from app.domain import packing
+from app.domain.indexed import terms
 from tests.eval.library import Document
 
 _PAGE = 3000
@@ -25,4 +26,4 @@ def pages_per_second(documents: Sequence[Document]) -> float:
 
 def _make(document: Document) -> None:
     for passage in packing.pack(document.pages, document.title):
-        sparse.passage_vector(passage.text, passage.headings, document.title, passage.header)
+        terms(document.title, passage)

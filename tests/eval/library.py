@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID, uuid5
 
-from app.domain import coverage, fusion, packing, sparse
+from app.domain import packing
+from app.domain.asking import Meaning, ask
+from app.domain.indexed import terms, whole_text
 from app.domain.passages import Page, Passage
 from app.domain.scripts import Script
-from app.domain.vectors import Point, Query, Space, SparseVector, VectorStore
+from app.domain.vectors import Point, Space, SparseVector, VectorStore
 
 _NAMES = UUID("6c0ad9a4-5f7e-4d3a-9f0e-0d4c2f1b7a11")
 _TENANT = str(uuid5(_NAMES, "tenant"))
 _COLLECTION = str(uuid5(_NAMES, "collection"))
-_LOOKED_AT = 3
-"""Of the best passages, those that tell whether a question can be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +84,18 @@ class Library:
 
     async def find(self, question: str) -> Answer:
         """The passages for a question, the best first."""
-        terms = sparse.query_vector(question)
-        dense = self._embedder.embed([question])[0] if self._embedder else None
-        found = await self._store.search(self._space, _TENANT, Query([_COLLECTION], terms, dense))
-        weight = fusion.dense_weight(question, self._embedder.scripts if self._embedder else None)
-        ranked = fusion.fuse(found, weight)
-        best = [
-            coverage.Evidence(
-                self._vector(self._entries[each.passage_id]),
-                found.sparse.get(each.passage_id, 0.0),
-            )
-            for each in ranked[:_LOOKED_AT]
-        ]
+        meaning = Meaning(self._embedder.embed([question])[0], self._embedder.scripts) if self._embedder else None
+        asked = ask(question, meaning)
+        found = await self._store.search(self._space, _TENANT, asked.query([_COLLECTION]))
+        ranked = asked.ranked(found)
         hits = [
             Hit(entry.document.name, entry.passage, each.score)
             for each in ranked
             for entry in [self._entries[each.passage_id]]
         ]
-        return Answer(hits, coverage.confidence(terms, best, len(self._entries)))
+        best = [each.passage_id for each in ranked]
+        confidence = asked.confidence(found, best, lambda each: self._vector(self._entries[each]), len(self._entries))
+        return Answer(hits, confidence)
 
     @property
     def passages(self) -> Sequence[Passage]:
@@ -109,7 +103,7 @@ class Library:
 
     def _points(self, entries: dict[str, _Entry]) -> Iterator[Point]:
         dense = (
-            self._embedder.embed([indexed(entry.document, entry.passage) for entry in entries.values()])
+            self._embedder.embed([whole_text(entry.document.title, entry.passage) for entry in entries.values()])
             if self._embedder
             else None
         )
@@ -119,13 +113,7 @@ class Library:
 
     @staticmethod
     def _vector(entry: _Entry) -> SparseVector:
-        passage = entry.passage
-        return sparse.passage_vector(passage.text, passage.headings, entry.document.title, passage.header)
-
-
-def indexed(document: Document, passage: Passage) -> str:
-    """What an embedder is given."""
-    return "\n".join(filter(None, (document.title, *passage.headings, passage.header, passage.text)))
+        return terms(entry.document.title, entry.passage)
 
 
 def _name(document: Document, passage: Passage) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from app.domain import packing
+from app.domain.indexed import whole_text
 from tests.eval import costs, pdf_text, recall, refusal, sets
 from tests.eval.embedding import KeptEmbedder
-from tests.eval.library import Library, indexed
+from tests.eval.library import Library
 from tests.eval.options import Options
 from tests.eval.sets import Set
 from tests.eval.stores import Opened, opened
@@ -63,7 +64,7 @@ def _judge(what: str, answerable: Sequence[float], others: Sequence[float]) -> N
 def _learn(embedder: KeptEmbedder, of: Set, options: Options) -> None:
     """What it would be asked for one by one."""
     passages = (
-        indexed(document, passage)
+        whole_text(document.title, passage)
         for document in of.documents
         for passage in packing.pack(document.pages, document.title)
     )

@@ -44,9 +44,12 @@ class EmbeddedVectors:
         begun = self._begun()
         return None if begun is None or begun.over else begun.pid
 
-    async def claim(self) -> None:
-        """Make sure that nobody else has the folder, before anything is asked. Raises FolderInUse, OSError."""
-        await asyncio.to_thread(self._folder.claim)
+    async def claim(self, patience: float | None = None) -> str:
+        """Make sure that nobody else has the folder, before anything is asked; answers what it calls itself. Waits for
+        a service that is about to go. Raises FolderInUse, OSError.
+        """
+        await asyncio.to_thread(self._folder.claim, *(() if patience is None else (patience,)))
+        return await asyncio.to_thread(self._folder.name)
 
     async def open(self, space: Space) -> None:
         check_space_name(space.name)

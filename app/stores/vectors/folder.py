@@ -4,7 +4,9 @@ import fcntl
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from app.core.config import StartRefused
 
@@ -32,33 +34,43 @@ class Folder:
         self._lock: int | None = None
         self._one_at_a_time = threading.Lock()
 
-    def claim(self) -> int:
+    def claim(self, patience: float = _PATIENCE) -> int:
         """Take it, or have it already; answers the lock's descriptor, for the engine's process.
 
-        Blocks for some seconds at most. Raises FolderInUse, and OSError where there is no place for a folder.
+        Blocks for so many seconds at most. Raises FolderInUse, and OSError where there is no place for a folder.
         """
         with self._one_at_a_time:
             if self._lock is None:
-                self._lock = self._take()
+                self._lock = self._take(patience)
             return self._lock
+
+    def name(self) -> str:
+        """What tells this folder from every other, once it is claimed; an empty one gets it now."""
+        file = self.path / ".name"
+        with suppress(FileNotFoundError):
+            if name := file.read_text(encoding="ascii", errors="replace").strip():
+                return name
+        name = uuid4().hex
+        file.write_text(name, encoding="ascii")
+        return name
 
     def leave(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _take(self) -> int:
+    def _take(self, patience: float) -> int:
         self.path.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._wait_for(lock)
+            self._wait_for(lock, patience)
         except BaseException:
             os.close(lock)
             raise
         return lock
 
-    def _wait_for(self, lock: int) -> None:
-        latest = time.monotonic() + _PATIENCE
+    def _wait_for(self, lock: int, patience: float) -> None:
+        latest = time.monotonic() + patience
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
