@@ -16,6 +16,7 @@ from app.domain.providers import Provider
 from app.domain.text import decode
 from app.domain.tokens import estimate
 from app.domain.usage import Attempt
+from app.generation.cited import Cited
 from app.generation.deadline import Deadline
 from app.generation.log import EventLog
 from app.generation.recorder import Recorder
@@ -62,6 +63,15 @@ class Attempts:
             else:
                 self._book(Status.COMPLETE.value)
                 return
+
+    async def run_checked(self, request: ModelRequest, deadline: Deadline, sources: int | None) -> None:
+        """The same for an answer from documents, whose marks name one of so many sources."""
+        cited = Cited(self._provider, sources)
+        self._provider = cited
+        try:
+            await self.run(request, deadline)
+        finally:
+            self._metrics.cited(len(cited.marks.cited), cited.marks.dropped)
 
     def abandon(self, outcome: str) -> None:
         """Book the call that was under way when the generation was interrupted."""

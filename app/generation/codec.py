@@ -52,6 +52,11 @@ def answer_text(events: Iterable[LogEvent]) -> str:
     return text.decode(event.payload for event in events if event.kind is Kind.TEXT)
 
 
+def sources(events: Iterable[LogEvent]) -> str | None:
+    """What the answer was given to answer from, as JSON; None where that was nothing."""
+    return next((event.payload.decode() for event in events if event.kind is Kind.SOURCES), None)
+
+
 def reasoning_text(events: Iterable[LogEvent]) -> str:
     """What the model thought before it."""
     return text.decode(event.payload for event in events if event.kind is Kind.REASONING)

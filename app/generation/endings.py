@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import islice
 
 from app.core.errors import DatabaseUnavailable
 from app.core.metrics import Metrics
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 60.0
 """Seconds that readers wait for a database that is away before they are told that the ending could not be saved."""
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+_FIRST_EVENTS = 3
+"""Among which sources are told, if they are."""
 _SEIZING_TRIES = 20
 """After which a stream is left alone that cannot be taken over although Redis is there."""
 _READ_AGAIN = 4_000_000
@@ -228,6 +231,7 @@ class Endings:
                     bill=ending.bill,
                     failure=ending.failure,
                     reasoning=ending.reasoning,
+                    sources=codec.sources(islice(events, _FIRST_EVENTS)),
                 )
                 tx.usage.book(generation, ending.attempts, again=revised)
         except NotRunning:

@@ -15,7 +15,7 @@ from app.domain.events import (
 )
 from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import Reasoning
-from app.domain.text import decode, pieces
+from app.domain.text import decode, encode, pieces
 from app.generation.log import EventLog
 from app.generation.publishing import Publication
 
@@ -75,6 +75,16 @@ class Recorder:
                 case Finish(reason):
                     self.finish = reason
         self._publication.wrote(self._bytes)
+
+    def note(self, kind: Kind, payload: bytes) -> None:
+        """Log an event that is no part of the answer: a call that fails behind it may still be tried again."""
+        self._count(len(payload))
+        self._log.append(kind, payload)
+        self._publication.wrote(self._bytes)
+
+    def say(self, text: str) -> None:
+        """Log an answer that no model gives, a line at a time."""
+        self.record([*(TextDelta(encode(line)) for line in text.splitlines(keepends=True)), Finish(FinishReason.STOP)])
 
     def _append(self, kind: Kind, raw: bytes) -> None:
         self._count(len(raw))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum, auto
 from typing import Protocol
 
@@ -47,6 +48,20 @@ FAILURES = {
 _INTERNAL = Failure(FailureCode.INTERNAL, "Something went wrong on our side.", retryable=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What came of a preparation: a request, or with None what is said without asking any model, `text`.
+
+    `sources` is the payload of an event that is told first. An answer from them is checked on its way: marks may name
+    `cited` of them, or with None are the model's own; without any, it is told as it comes.
+    """
+
+    request: ModelRequest | None
+    text: str = ""
+    sources: bytes | None = None
+    cited: int | None = None
+
+
 class Preparation(Protocol):
     """A request that has to be made first, which may take calls of a model."""
 
@@ -55,8 +70,12 @@ class Preparation(Protocol):
         """Such calls, as far as they are not booked yet."""
         ...
 
-    async def request(self) -> ModelRequest:
-        """What the model is to be asked. It keeps its own time, and raises nothing that is expected."""
+    async def prepare(self) -> Prepared:
+        """What is to be said or asked. It keeps its own time, and raises nothing that is expected."""
+        ...
+
+    def close(self) -> None:
+        """The run is over: what was made ready for it may go."""
         ...
 
 
@@ -128,13 +147,23 @@ class Run:
         finally:
             deadline.close()
             self._relay.cancel()
-        return self._ending(self._relay)
+        ending = self._ending(self._relay)
+        if not isinstance(request, ModelRequest):
+            request.close()
+        return ending
 
     async def _prepare_and_run(self, preparation: Preparation, deadline: Deadline) -> None:
         deadline.suspend()
-        request = await preparation.request()
+        prepared = await preparation.prepare()
         deadline.restart()
-        await self._attempts.run(request, deadline)
+        if prepared.sources is not None:
+            self._recorder.note(Kind.SOURCES, prepared.sources)
+        if prepared.request is None:
+            self._recorder.say(prepared.text)
+        elif prepared.sources is None:
+            await self._attempts.run(prepared.request, deadline)
+        else:
+            await self._attempts.run_checked(prepared.request, deadline, prepared.cited)
 
     def _ending(self, relay: "asyncio.Task[None]") -> Ending:
         status, failure = self._outcome(relay)
@@ -142,6 +171,8 @@ class Run:
         attempts = self._attempts.attempts(self._price)
         last = attempts[-1] if attempts else None
         bill = Bill(last.usage.input_tokens, last.usage.output_tokens, last.cost) if last and self._billed() else None
+        if not attempts and self._recorder.finish is not None:
+            bill = Bill(0, 0, Decimal(0))  # nobody was asked
         beside = () if isinstance(self._request, ModelRequest) else self._request.attempts
         return Ending(status, failure, bill, [*beside, *attempts], self._recorder.reasoning)
 

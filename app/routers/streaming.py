@@ -11,7 +11,7 @@ from app.core.errors import InvalidEventId
 from app.domain.chat import Generation
 from app.generation.log import EventLog
 from app.wire import chat
-from app.wire.response import EventStreamResponse
+from app.wire.response import Encoder, EventStreamResponse
 
 _LONGEST_SEQ = 9
 EVENT_ID: JsonDict = {"pattern": f"^([0-9a-fA-F-]{{36}}:)?[0-9]{{1,{_LONGEST_SEQ}}}$"}
@@ -74,12 +74,18 @@ EVENT_STREAM: Responses = {
 
 
 def event_stream(
-    house: House, generation: Generation, log: EventLog, *, after: int = 0, ids: bool = False
+    house: House,
+    generation: Generation,
+    log: EventLog,
+    *,
+    after: int = 0,
+    ids: bool = False,
+    encode: Encoder = chat.encode,
 ) -> EventStreamResponse:
     """The stream of a generation from after event `after`; with ids on the routes that EventSource reads."""
     return EventStreamResponse(
         log,
-        chat.encoder_with_ids(generation.id) if ids else chat.encode,
+        chat.encoder_with_ids(generation.id) if ids else encode,
         after=after,
         headers={"X-Conversation-ID": generation.conversation_id, "X-Generation-ID": generation.id},
         limits=house.stream_limits,

@@ -52,7 +52,7 @@ class ChatBody(Body):
         None,
         description="How much to reason before answering, where a model can; absent: as its vendor likes.",
     )
-    file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
+    file_ids: list[EntityId] = Field([], max_length=20, description="Uploaded files that the message is about.")
     collection: OptionalCollection = Field(None, description="Documents to answer from.")
     parent_id: OptionalId = Field(None, description="The message to continue from; none continues the active path.")
 
@@ -67,7 +67,7 @@ class ChatBody(Body):
             temperature=self.temperature,
             effort=self.reasoning_effort,
             file_ids=self.file_ids,
-            collection=self.collection,
+            collections=[self.collection] if self.collection else (),
         )
 
 
@@ -82,6 +82,7 @@ class RegenerateBody(Body):
         None, ge=0, le=2, allow_inf_nan=False, strict=True, description="0 is the most predictable."
     )
     reasoning_effort: Effort | None = Field(None, description="How much to reason before answering.")
+    collection: OptionalCollection = Field(None, description="Documents to answer from.")
 
     def turn(self, conversation_id: str, message_id: str) -> Turn:
         return self._turn(None, conversation_id, message_id)
@@ -95,6 +96,7 @@ class RegenerateBody(Body):
             max_tokens=self.max_tokens,
             temperature=self.temperature,
             effort=self.reasoning_effort,
+            collections=[self.collection] if self.collection else (),
         )
 
 
@@ -132,7 +134,7 @@ class ChatQuery(BaseModel):
     reasoning_effort: Annotated[Effort | None, BeforeValidator(_empty_is_absent)] = Field(
         None, description="How much to reason before answering, where a model can."
     )
-    file_ids: list[EntityId] = Field([], max_length=100, description="Uploaded files that the message is about.")
+    file_ids: list[EntityId] = Field([], max_length=20, description="Uploaded files that the message is about.")
     collection: OptionalCollection = Field(None, description="Documents to answer from.")
     parent_id: OptionalId = Field(None, description="The message to continue from; none continues the active path.")
 
@@ -147,7 +149,7 @@ class ChatQuery(BaseModel):
             temperature=self.temperature,
             effort=self.reasoning_effort,
             file_ids=self.file_ids,
-            collection=self.collection,
+            collections=[self.collection] if self.collection else (),
         )
 
 

@@ -13,6 +13,7 @@ from app.domain.matches import Listed
 from app.schemas.base import Answer, Body, EntityId, Id, NextCursor, Text
 from app.schemas.chat import UsageAnswer
 from app.schemas.feedback import FeedbackAnswer
+from app.schemas.grounded import SourcesAnswer
 from app.schemas.search import MatchAnswer
 
 
@@ -81,11 +82,20 @@ class ErrorAnswer(Answer):
     retryable: bool = Field(description="Whether asking again may succeed.")
 
 
+class AttachedAnswer(Answer):
+    file_id: Id = Field(description="The file.")
+    name: str = Field(description="What it was called.")
+
+
 class MessageAnswer(Answer):
     id: Id = Field(description="The message's id, to continue from it.")
     role: Author = Field(description="Who speaks.")
     content: str = Field(description="What was said; so far, while it is being written.")
     reasoning: str | None = Field(description="What the model thought before it answered, where its vendor tells.")
+    files: list[AttachedAnswer] = Field(description="What is attached to what a user says; it may have been deleted.")
+    sources: SourcesAnswer | None = Field(
+        description="What the answer was given to answer from, as its `sources` event told; null: nothing."
+    )
     status: Status = Field(description="How the answer stands; what a user says is `complete`.")
     model: str | None = Field(description="Who answered, as `provider/id`; null for what a user says.")
     parent_id: Id | None = Field(description="The message before it; null for the first.")
@@ -106,6 +116,8 @@ class MessageAnswer(Answer):
             role=message.role,
             content=message.content,
             reasoning="".join(block.text for block in message.reasoning) or None,
+            files=[AttachedAnswer.model_validate(each) for each in message.attached],
+            sources=SourcesAnswer.model_validate_json(message.sources) if message.sources else None,
             status=message.status,
             model=message.model,
             parent_id=message.parent_id,

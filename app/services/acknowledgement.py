@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.core.errors import ConversationBusy, Invalid, NotFound
 from app.database import Transaction
+from app.domain.attachments import Attached
 from app.domain.cards import ModelCard
 from app.domain.chat import Author, Conversation, Generation, Question, Status, Turn
 from app.domain.entries import Entry, entries
@@ -16,19 +17,25 @@ from app.services.idempotency import IdempotencyKey, remember
 from app.services.memory import Memory, recall
 
 TITLE_CHARS = 50
+MOST_FILES = 20
+"""Of one message."""
 NO_CONVERSATION = "There is no such conversation."
 NO_MESSAGE = "There is no such message in this conversation."
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What was committed, and what is known of what had been said before `question`."""
+    """What was committed, and what is known of what had been said before `question`.
+
+    `attached` are the files of the question and of all that was said before, the newest first.
+    """
 
     generation: Generation
     title: str
     system_prompt: str | None
     memory: Memory
     question: str
+    attached: Sequence[Attached] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,10 @@ class _Place:
     memory: Memory
     question: str | None
     after: int = 0
+    attached: Sequence[Attached] = ()
+    """The files of what was said on the path, the newest first."""
+    replaced: Sequence[Attached] = ()
+    """Those of the question that this one is in place of."""
 
 
 async def acknowledge(
@@ -53,11 +64,13 @@ async def acknowledge(
     key: IdempotencyKey | None,
     *,
     owner_id: str,
+    attached: Sequence[Attached] = (),
     found_by: Sequence[Entry] = (),
     ticket: str | None = None,
 ) -> Acknowledged:
     """Write the user's message, the answer to come, its generation and the idempotency record; spend a `ticket`.
 
+    `attached` are the files of the message; one that takes another's place has those of that one, too.
     `found_by` are the search entries of the message, which take a while to make and no transaction.
 
     Raises NotFound, Invalid or ConversationBusy, or the transaction fails with that, KeyRace or Unauthenticated (a
@@ -76,6 +89,9 @@ async def acknowledge(
         place = await _place(tx, entered, turn, card)
         conversation = _go_on(tx, entered.conversation, turn, card, answer_id)
     generation = _append(tx, conversation, place, question_id, answer_id, generation_id, owner_id)
+    attached = _each_once([*attached, *place.replaced])[:MOST_FILES]
+    if place.question is not None:
+        tx.attachments.add(conversation.id, question_id, attached)
     title = entries(user_id, conversation.title) if turn.conversation_id is None else ()
     tx.search.add(conversation.id, {question_id: found_by}, title=title)
     if key is not None:
@@ -83,7 +99,12 @@ async def acknowledge(
     memory, question = place.memory, place.question
     if question is None:
         memory, question = memory.without_question()
-    return Acknowledged(generation, conversation.title, conversation.system_prompt, memory, question)
+    files = _each_once([*attached, *place.attached])
+    return Acknowledged(generation, conversation.title, conversation.system_prompt, memory, question, files)
+
+
+def _each_once(attached: Sequence[Attached]) -> Sequence[Attached]:
+    return list({each.file_id: each for each in attached}.values())
 
 
 def _append(
@@ -173,8 +194,9 @@ def _system_prompt(before: Conversation, turn: Turn) -> str | None:
 async def _place(tx: Transaction, entered: Entered, turn: Turn, card: ModelCard) -> _Place:
     conversation = entered.conversation
     leaf_id = await _leaf(tx, conversation, turn)
+    replaced = await _replaced_files(tx, entered, turn)
     if leaf_id is None:
-        return _Place(None, Memory(), turn.message, entered.last_position)
+        return _Place(None, Memory(), turn.message, entered.last_position, replaced=replaced)
     path = await tx.paths.find(conversation.id, leaf_id)
     if path is None:
         raise NotFound(NO_MESSAGE)
@@ -183,7 +205,14 @@ async def _place(tx: Transaction, entered: Entered, turn: Turn, card: ModelCard)
     )
     asked = turn.message is None
     memory = await recall(tx, conversation.id, path, tokens=tokens, compacted=entered.compacted, asked=asked)
-    return _Place(path, memory, turn.message, entered.last_position)
+    attached = await tx.attachments.on(conversation.id, path) if entered.has_files else ()
+    return _Place(path, memory, turn.message, entered.last_position, attached, replaced)
+
+
+async def _replaced_files(tx: Transaction, entered: Entered, turn: Turn) -> Sequence[Attached]:
+    if turn.replaces is None or turn.message is None or not entered.has_files:
+        return ()
+    return (await tx.attachments.of([turn.replaces])).get(turn.replaces, ())
 
 
 async def _leaf(tx: Transaction, conversation: Conversation, turn: Turn) -> str | None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from app.core.errors import ConversationBusy, InsufficientScope, Invalid, MessageTooLong, NotFound, TooMany
+from app.core.errors import ConversationBusy, InsufficientScope, Invalid, MessageTooLong, TooMany
 from app.database import Database
 from app.domain.cards import ModelCard
 from app.domain.chat import Author, Conversation, Generation, Turn
-from app.domain.identity import Principal
+from app.domain.identity import Principal, Scope
 from app.domain.prompts import ModelRequest
 from app.domain.providers import Provider
 from app.generation.engine import Engine
@@ -19,9 +19,9 @@ from app.generation.run import Assignment
 from app.providers.catalogue import Catalogue
 from app.repositories.idempotency import KeyRace
 from app.services.acknowledgement import Acknowledged, acknowledge, own_conversation, title_of
-from app.services.compaction import Compactions
 from app.services.context import longest_answer
 from app.services.generations import GenerationService
+from app.services.grounding import Ground, Grounding, Post
 from app.services.idempotency import IdempotencyKey, find_replay
 from app.services.limits import Limited, RateLimits
 from app.services.tickets import check_ticket
@@ -49,7 +49,7 @@ class ChatService:
         engine: Engine,
         generations: GenerationService,
         limits: RateLimits,
-        compactions: Compactions,
+        grounding: Grounding,
         titles: Titles,
         max_message_chars: int,
     ) -> None:
@@ -58,7 +58,7 @@ class ChatService:
         self._engine = engine
         self._generations = generations
         self._limits = limits
-        self._compactions = compactions
+        self._grounding = grounding
         self._titles = titles
         self._max_message_chars = max_message_chars
         self._posts: set[asyncio.Task[Started]] = set()
@@ -68,30 +68,50 @@ class ChatService:
         """Store the user's message, start the answer and hand out its log.
 
         Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, message, file or
-        collection), InsufficientScope (a model that the API key may not use), ConversationBusy, TooMany (by the rate or
-        at once), KeyReused, Unauthenticated (a ticket that is spent), Draining or DatabaseUnavailable: before the model
-        is called and before anything is stored, but for a disk that fails in the last moment.
+        collection), InsufficientScope (a model or documents that the API key may not use), ConversationBusy, TooMany
+        (by the rate or at once), KeyReused, Unauthenticated (a ticket that is spent), VectorsUnavailable, Draining or
+        DatabaseUnavailable: before the model is called and before anything is stored, but for a disk that fails in the
+        last moment.
 
         It goes on to its end when the caller is cancelled, for between the commit and the start of the run nothing may
         be lost.
         """
         check_ticket(principal, None)
-        self._check(turn)
+        self._check(principal, turn)
         task = asyncio.create_task(self._post(principal, turn, key))
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
         return await asyncio.shield(task)
 
-    def _check(self, turn: Turn) -> None:
+    async def check(self, principal: Principal, turn: Turn) -> None:
+        """What of a post can be refused before anything that it needs is made: it raises as `post` does."""
+        self._check(principal, turn)
+        if turn.conversation_id is not None:
+            async with self._database.snapshot() as tx:
+                await own_conversation(tx, principal.user.id, turn.conversation_id)
+        if turn.model is not None and not principal.grants.model((await self._catalogue.resolve(turn.model)).name):
+            raise InsufficientScope("This API key may not use this model; name one that it may.")
+
+    async def replayed(self, principal: Principal, key: IdempotencyKey) -> Started | None:
+        """What an equal request has begun; None where there was none. Raises KeyReused."""
+        async with self._database.snapshot() as tx:
+            generation_id = await find_replay(tx, principal.user.id, key)
+        if generation_id is None:
+            return None
+        generation, log = await self._generations.open(principal.user.id, generation_id)
+        return Started(generation, log, replayed=True)
+
+    def _check(self, principal: Principal, turn: Turn) -> None:
         if turn.message is not None:
             self._check_message(turn.message)
         if turn.parent_id is not None and turn.conversation_id is None:
             raise Invalid("A parent_id needs the conversation_id that it belongs to.", field="parent_id")
-        # Nobody can have uploaded a file or made a collection yet.
-        if turn.file_ids:
-            raise NotFound("There is no such file.")
-        if turn.collection is not None:
-            raise NotFound("There is no such collection.")
+        if turn.file_ids and Scope.FILES not in principal.grants.scopes:
+            raise InsufficientScope("This API key may not read files; `file_ids` needs the scope `files`.")
+        if turn.collections and Scope.RAG not in principal.grants.scopes:
+            raise InsufficientScope("This API key may not read documents; `collection` needs the scope `rag`.")
+        if turn.conversation_id is not None and Scope.CHAT not in principal.grants.scopes:
+            raise InsufficientScope("This API key may not go on with conversations; that needs the scope `chat`.")
 
     def _check_message(self, message: str) -> None:
         if not message.strip():
@@ -156,6 +176,7 @@ class ChatService:
         slot = await self._engine.admit(user_id)
         try:
             await self._limits.spend(Limited.AI, principal.limit_key)
+            ground = await self._grounding.look(user_id, turn)
             found_by = await entries_aside(user_id, turn.message or "")
             async with self._database.transaction(durable=False) as tx:
                 post = await acknowledge(
@@ -165,10 +186,11 @@ class ChatService:
                     card,
                     key,
                     owner_id=self._engine.instance_id,
+                    attached=ground.attached,
                     found_by=found_by,
                     ticket=principal.ticket,
                 )
-                assignment = self._assignment(turn, card, provider, post)
+                assignment = self._assignment(principal, turn, card, provider, post, ground)
             # Nothing that could fail may stand here: the post is committed.
             started = Started(post.generation, self._engine.start(assignment, slot))
         except BaseException:
@@ -179,7 +201,15 @@ class ChatService:
         await self._database.settle()
         return started
 
-    def _assignment(self, turn: Turn, card: ModelCard, provider: Provider, post: Acknowledged) -> Assignment:
+    def _assignment(
+        self,
+        principal: Principal,
+        turn: Turn,
+        card: ModelCard,
+        provider: Provider,
+        post: Acknowledged,
+        ground: Ground,
+    ) -> Assignment:
         like = ModelRequest(
             model=card,
             messages=(),
@@ -188,7 +218,11 @@ class ChatService:
             temperature=turn.temperature,
             effort=turn.effort,
         )
-        request = self._compactions.request(post.generation, post.memory, post.question, like)
+        may_read_files = Scope.FILES in principal.grants.scopes
+        committed = Post(
+            post.generation, post.memory, post.question, post.attached, turn, like, provider, may_read_files
+        )
+        request = self._grounding.request(ground, committed)
         return Assignment(post.generation, card, provider, request, self._naming(post))
 
     def _naming(self, post: Acknowledged) -> Callable[[EventLog], None] | None:

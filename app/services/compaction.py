@@ -11,7 +11,7 @@ from app.domain.prompts import ModelRequest
 from app.domain.usage import Attempt, Purpose
 from app.generation.asides import AsideLimits, Asides
 from app.generation.attempts import Price
-from app.generation.run import Preparation
+from app.generation.run import Preparation, Prepared
 from app.services.acknowledgement import own_conversation
 from app.services.context import cost, prompt, room
 from app.services.cutting import Cut, Cutting, cut_of
@@ -71,8 +71,11 @@ class _Prepared:
     def attempts(self) -> Sequence[Attempt]:
         return self._cutting.attempts
 
-    async def request(self) -> ModelRequest:
+    async def prepare(self) -> Prepared:
         model = self._like.model.name
         summary = await self._cutting.make(self._cut, model)
         before = labelled(summary) if summary else None
-        return replace(self._like, messages=prompt(before, self._cut.kept, self._question, model))
+        return Prepared(replace(self._like, messages=prompt(before, self._cut.kept, self._question, model)))
+
+    def close(self) -> None:
+        """Nothing was made ready but texts."""

@@ -102,7 +102,7 @@ class ConversationService:
 
     async def _told(self, tx: Transaction, page: Page[Message]) -> MessagesPage:
         siblings = await tx.messages.siblings(page.items)
-        told = await _with_feedback(tx, await self._with_text(tx, page.items))
+        told = await _with_files(tx, await _with_feedback(tx, await self._with_text(tx, page.items)))
         return MessagesPage(Page(told, page.next_cursor), siblings)
 
     async def _with_text(self, tx: Transaction, messages: Sequence[Message]) -> list[Message]:
@@ -122,6 +122,11 @@ class ConversationService:
 async def _with_feedback(tx: Transaction, messages: Sequence[Message]) -> list[Message]:
     given = await tx.feedback.of([each.id for each in messages if each.role is Author.ASSISTANT])
     return [replace(each, feedback=given[each.id]) if each.id in given else each for each in messages]
+
+
+async def _with_files(tx: Transaction, messages: Sequence[Message]) -> list[Message]:
+    attached = await tx.attachments.of([each.id for each in messages if each.role is Author.USER])
+    return [replace(each, attached=attached[each.id]) if each.id in attached else each for each in messages]
 
 
 async def _switch(tx: Transaction, conversation_id: str, message_id: str) -> str:

@@ -18,7 +18,14 @@ import msgspec
 
 from app.core.errors import Finding, InvalidConversationFile, Malformed
 from app.domain.chat import Author, Status
-from app.domain.conversation_files import MOST_MESSAGES, ConversationFile, ConversationPart, MessagePart, encode
+from app.domain.conversation_files import (
+    MOST_MESSAGES,
+    ConversationFile,
+    ConversationPart,
+    MessagePart,
+    SourcesPart,
+    encode,
+)
 from app.domain.trees import ordered
 from app.repositories.base import now
 
@@ -54,7 +61,7 @@ _NUL = "must not contain NUL characters"
 _FUTURE = "It lies in the future"
 _UNKNOWN = "No message of this file has this id"
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
-_OF_ANSWERS = ("reasoning", "model", "usage", "error", "feedback")
+_OF_ANSWERS = ("reasoning", "model", "usage", "error", "feedback", "sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,8 @@ def _in_answer(message: MessagePart, bounds: Bounds) -> Iterator[tuple[str, str]
     size = sum(len(text.encode()) for name, text in _texts(message) if name in ("content", "reasoning"))
     if size > bounds.answer_bytes:
         yield "content", f"An answer may have at most {bounds.answer_bytes:,} bytes"
+    if message.files:
+        yield "files", "Only a question has this"
 
 
 def _in_question(message: MessagePart, bounds: Bounds) -> Iterator[tuple[str, str]]:
@@ -207,6 +216,17 @@ def _texts(message: MessagePart) -> Iterator[tuple[str, str]]:
         yield "error", message.error.detail
     if message.feedback is not None and message.feedback.comment:
         yield "feedback", message.feedback.comment
+    for file in message.files or ():
+        yield from (("files", file.file_id), ("files", file.name))
+    if message.sources is not None:
+        yield from (("sources", text) for text in _told(message.sources))
+
+
+def _told(sources: SourcesPart) -> Iterator[str]:
+    for each in sources.sources:
+        yield from filter(None, (each.title, each.quote, each.file_id, each.document_id, each.chunk_id))
+    for file in sources.files or ():
+        yield from filter(None, (file.file_id, file.name, file.used, file.reason))
 
 
 def _in_tree(file: ConversationFile) -> Iterator[Finding]:

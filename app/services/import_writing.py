@@ -42,6 +42,8 @@ class Writing:
     async def write(self, tx: Transaction, conversation: Conversation) -> None:
         for piece in _pieces(self._file.messages, _length):
             await tx.imports.add_messages([self._message(each, conversation.id) for each in piece])
+            if attached := list(self._files(piece, conversation)):
+                await tx.imports.add_files(attached)
             if rated := list(self._feedback(piece, conversation)):
                 await tx.imports.add_feedback(rated)
         for part in _pieces(self._file.compactions, lambda each: len(each.summary or "")):
@@ -59,6 +61,7 @@ class Writing:
             "role": told.role.value,
             "content": told.content,
             "reasoning": msgspec.json.encode(told.reasoning).decode() if told.reasoning else None,
+            "sources": msgspec.json.encode(told.sources).decode() if told.sources else None,
             "status": status.value,
             "model": told.model,
             "generation_id": None,
@@ -70,6 +73,18 @@ class Writing:
             "failure_retryable": error and error.retryable,
             "created_at": told.created_at or self._moment,
         }
+
+    def _files(self, piece: Sequence[MessagePart], conversation: Conversation) -> Iterator[Row]:
+        """Whose they are is looked at when a model is to be shown them."""
+        for told in piece:
+            for number, file in enumerate(told.files or ()):
+                yield {
+                    "message_id": self._ids[told.id],
+                    "position": number,
+                    "conversation_id": conversation.id,
+                    "file_id": file.file_id,
+                    "name": file.name,
+                }
 
     def _feedback(self, piece: Sequence[MessagePart], conversation: Conversation) -> Iterator[Row]:
         for told in piece:
@@ -114,4 +129,6 @@ def _length(message: MessagePart) -> int:
     """In characters, with what was thought and said of it."""
     thoughts = sum(len(f"{each.text}{each.signature}{each.redacted}") for each in message.reasoning or ())
     comment = message.feedback.comment if message.feedback else None
-    return len(message.content) + thoughts + len(comment or "")
+    quoted = sum(len(each.title) + len(each.quote) + 200 for each in message.sources.sources) if message.sources else 0
+    attached = 300 * len(message.files or ())
+    return len(message.content) + thoughts + len(comment or "") + quoted + attached

@@ -19,7 +19,10 @@ from app.generation.sweeper import Sweeper
 from app.services.accounts import Accounts, FirstAdmin
 from app.services.clearing import Clearing
 from app.services.closing import Closing
+from app.services.document_upkeep import DocumentUpkeep
 from app.services.expiry import Expiry
+from app.services.index import Index
+from app.services.indexing import Indexing
 from app.services.orphans import Orphans
 from app.services.reindexing import Reindexing
 from app.services.service_keys import ServiceKeys
@@ -58,8 +61,11 @@ class Upkeep:
         accounts: Accounts,
         closing: Closing,
         clearing: Clearing,
+        documents: DocumentUpkeep,
         expiry: Expiry,
         reindexing: Reindexing,
+        index: Index,
+        indexing: Indexing,
         orphans: Orphans,
         service_keys: ServiceKeys,
         slots: Slots,
@@ -74,8 +80,11 @@ class Upkeep:
         self._accounts = accounts
         self._closing = closing
         self._clearing = clearing
+        self._documents = documents
         self._expiry = expiry
         self._reindexing = reindexing
+        self._index = index
+        self._indexing = indexing
         self._orphans = orphans
         self._service_keys = service_keys
         self._slots = slots
@@ -131,6 +140,10 @@ class Upkeep:
             self._expire_forever,
             self._reindex_forever,
             self._sweep_files_forever,
+            self._keep_index_forever,
+            self._indexing.learn_forever,
+            self._indexing.tend_forever,
+            self._read_documents_forever,
             self._slots.keep_forever,
             self._signals.listen_forever,
         ):
@@ -142,6 +155,8 @@ class Upkeep:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._closing.stop()
         await self._clearing.stop()
+        await self._index.lay_down()
+        await self._documents.stop()
         await self._slots.aclose()
         try:
             await self._lease.release()
@@ -210,6 +225,7 @@ class Upkeep:
         while True:
             try:
                 await self._clearing.finish()
+                await self._documents.clear()
                 await self._expiry.sweep()
             except DatabaseUnavailable:
                 logger.warning("unused conversations wait for the database")
@@ -220,7 +236,16 @@ class Upkeep:
         await asyncio.sleep(_SETTLED_FOR)
         while True:
             await self._orphans.sweep()
+            await self._documents.tidy()
             await asyncio.sleep(_EXPIRED_EACH)
+
+    async def _read_documents_forever(self) -> None:
+        await self._settled.wait()
+        await self._documents.run_forever(alone=self._database.embedded)
+
+    async def _keep_index_forever(self) -> None:
+        await self._settled.wait()
+        await self._index.keep_forever()
 
     async def _reindex_forever(self) -> None:
         await self._settled.wait()

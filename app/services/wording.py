@@ -77,9 +77,13 @@ _CHINESE = Wording(
 
 def wording_for(text: str) -> Wording:
     """Chinese where a good part of the letters is; else English, which asks for whatever language it is."""
+    return _CHINESE if is_chinese(text) else _ENGLISH
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a good part of the letters is."""
     sample = text[:20_000]
-    chinese = len(_CJK.findall(sample))
-    return _CHINESE if chinese * 5 > len(_LETTERS.findall(sample)) else _ENGLISH
+    return len(_CJK.findall(sample)) * 5 > len(_LETTERS.findall(sample))
 
 
 def labelled(summary: str) -> str:

@@ -4,10 +4,13 @@ A text block is one `data:` line and nothing else. Clients that split what they 
 pieces that begin with `data: ` see text and the ending, and pass over the rest.
 """
 
+from collections.abc import Container
+
 from app.domain.events import Kind, LogEvent
 from app.wire.response import Encoder
 
 _UNNAMED = {Kind.TEXT, Kind.DONE}
+_UNNAMED_TO_ASKERS = {*_UNNAMED, Kind.SOURCES}
 
 
 def encode(event: LogEvent) -> bytes:
@@ -15,6 +18,11 @@ def encode(event: LogEvent) -> bytes:
     if event.kind is Kind.TEXT:
         return b'data: {"text": %b, "seq": %d}\n\n' % (event.payload, event.seq)
     return _block(event)
+
+
+def encode_for_askers(event: LogEvent) -> bytes:
+    """The same for questions to documents, whose readers look for sources as they do for text."""
+    return _block(event, unnamed=_UNNAMED_TO_ASKERS) if event.kind is Kind.SOURCES else encode(event)
 
 
 def encoder_with_ids(generation_id: str) -> Encoder:
@@ -32,7 +40,7 @@ def goodbye(seq: int) -> bytes:
     return b'retry: 500\n\nevent: goodbye\ndata: {"reason": "draining", "seq": %d}\n\n' % seq
 
 
-def _block(event: LogEvent) -> bytes:
-    name = b"" if event.kind in _UNNAMED else b"event: %b\n" % event.kind.value.encode()
+def _block(event: LogEvent, *, unnamed: Container[Kind] = _UNNAMED) -> bytes:
+    name = b"" if event.kind in unnamed else b"event: %b\n" % event.kind.value.encode()
     payload = b'{"text": %b}' % event.payload if event.kind is Kind.REASONING else event.payload
     return b'%bdata: %b, "seq": %d}\n\n' % (name, payload[:-1], event.seq)

@@ -9,6 +9,7 @@ import httpx
 
 from tests.access.operations import Operation, Place
 from tests.access.people import PASSWORD, Person
+from tests.parsing.pdfs import lines, pdf
 
 Values = dict[str, Any]
 
@@ -50,12 +51,16 @@ _BODIES: Mapping[str, Callable[[Person], Values]] = {
     "PATCH /users/{user_id}": lambda _: {"name": "Renamed"},
     "PATCH /users/me": lambda _: {"name": "Somebody else"},
     "PATCH /conversations/{conversation_id}": lambda _: {"title": "Another title"},
+    "POST /rag/collections": lambda _: {"name": uuid4().hex},
+    "POST /rag/search": lambda person: {"query": "canary", "collection": person.ids.get("name", "none")},
+    "POST /rag/query": lambda person: {"question": "canary", "collection": person.ids.get("name", "none")},
 }
 _FORMS: Mapping[str, Callable[[Person], dict[str, str]]] = {
     "POST /auth/login": lambda person: {"username": person.email, "password": PASSWORD},
 }
 _FILES: Mapping[str, Mapping[str, tuple[str, bytes]]] = {
     "POST /files": {"file": ("notes.txt", "Notes 笔记".encode())},
+    "POST /analyze/pdf": {"file": ("notes.pdf", pdf(lines("Notes")))},
 }
 _QUERIES: Mapping[str, Values] = {"GET /ai/chat/stream": {"message": "Hello"}}
 

@@ -30,6 +30,8 @@ class Operation:
     body: Mapping[str, Any] | None
     """The schema of its JSON body, if it takes one."""
     answers: Sequence[str]
+    takes_form: bool
+    """With files, instead of JSON or beside it."""
 
     @property
     def name(self) -> str:
@@ -59,6 +61,7 @@ def _operation(document: Mapping[str, Any], method: str, path: str, described: M
         [each["name"] for each in parameters],
         body,
         sorted(described["responses"]),
+        "multipart/form-data" in media,
     )
 
 

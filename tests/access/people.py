@@ -1,5 +1,6 @@
 """Those who ask: each has an account, every kind of credential, and one of everything that can be had."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,15 +15,21 @@ PASSWORD = "canary horse 电池 staple"
 SECRET = "canary words that nobody else may read"
 
 ALL = "*"
-KEYS = (ALL, "chat", "files", "models:openai/*")
+KEYS = (ALL, "chat", "files", "rag", "models:openai/*")
 """Keys that everybody has: one that is good for all that a key may, and one for each of these scopes."""
 
 # What a place is called, where that is not what it holds.
-_HOLDS = {"leaf": "message_id", "leaf_id": "message_id", "parent_id": "message_id"}
+_HOLDS = {
+    "leaf": "message_id",
+    "leaf_id": "message_id",
+    "parent_id": "message_id",
+    "file_ids": "file_id",
+    "collection": "name",
+}
 # Where it is the question's own message, for answers are not edited.
 _OF_QUESTIONS = ("POST /conversations/{conversation_id}/messages/{message_id}/edit",)
-# What nobody can have yet.
-NOT_YET = ("file_ids", "collection")
+# What is made by being named, so that none is unknown there.
+MADE_BY_NAMING = ("POST /rag/collections/{name}/documents",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,7 @@ async def furnish(http: httpx.AsyncClient, person: Person) -> None:
         "key_id": made[KEYS[0]]["id"],
         "session_id": await _session(http, person),
         "file_id": await _file(http, person),
+        **await _papers(http, person),
         **await _talk(http, person),
     }
 
@@ -135,12 +143,14 @@ async def lose_one_of_everything(http: httpx.AsyncClient, person: Person) -> Non
         "key_id": (await _make_key(http, person, KEYS[0]))["id"],
         "session_id": await _session(http, other),
         "file_id": await _file(http, person),
+        **await _papers(http, person),
         **await _talk(http, person),
     }
     await _delete(http, leaver, "/users/me")
     await _delete(http, person, f"/users/me/api-keys/{person.deleted['key_id']}")
     await _delete(http, person, f"/users/me/sessions/{person.deleted['session_id']}")
     await _delete(http, person, f"/files/{person.deleted['file_id']}")
+    await _delete(http, person, f"/rag/collections/{person.deleted['name']}")
     await _delete(http, person, f"/conversations/{person.deleted['conversation_id']}")
 
 
@@ -169,6 +179,24 @@ async def _file(http: httpx.AsyncClient, person: Person) -> str:
     answer = await http.post("/files", files={"file": ("secret.txt", content)}, **person.token.sent)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
+
+
+async def _papers(http: httpx.AsyncClient, person: Person) -> dict[str, str]:
+    """A collection like no other, with a document that has a secret and is read."""
+    name = f"papers-{uuid4()}"
+    path = f"/rag/collections/{name}/documents"
+    text = {"title": "Secret", "text": f"{SECRET} {uuid4()}"}
+    answer = await http.post(path, json=text, **person.token.sent)
+    assert answer.status_code == 202, answer.text
+    (added,) = answer.json()["documents"]
+    async with asyncio.timeout(20):
+        while (await _status(http, person, f"{path}/{added['document_id']}")) != "ready":
+            await asyncio.sleep(0.05)
+    return {"name": name, "document_id": added["document_id"], "job_id": added["job_id"]}
+
+
+async def _status(http: httpx.AsyncClient, person: Person, path: str) -> str:
+    return str((await http.get(path, **person.token.sent)).json()["status"])
 
 
 async def _session(http: httpx.AsyncClient, person: Person) -> str:

@@ -73,6 +73,8 @@ async def test_json_is_taken_only_as_what_it_is(world: World, media_type: str) -
     wrong = Wrong()
     async with world.unchanged(wrong):
         for operation, credential in _with_bodies(world):
+            if operation.takes_form and "multipart" in media_type:
+                continue  # a form it is then, and this is none
             body = json.dumps(valid(operation, world.alice).json).encode()
             answer = await _sent(world, operation, credential, content=body, media_type=media_type)
             wrong.unless(answer.status_code in (415, 422), answer, operation.name)

@@ -1,5 +1,6 @@
 """A served application, what it can do, who is there, and what its database holds."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from app.database import database_url as parse_url
 from app.models import metadata
+from app.models.documents import index_changes, jobs
 from app.models.identity import users
 from tests.access.claims import CLAIMS, Claim, Who
 from tests.access.operations import Operation, operations_of
@@ -21,7 +23,7 @@ from tests.access.people import ALL, Person, furnish, lose_one_of_everything, si
 from tests.access.verdicts import Wrong
 
 # What a refused request may write: the trail, and that its credential was used. Leases are renewed all the time.
-_MAY_CHANGE = {"audit_events", "instances"}
+_MAY_CHANGE = {"audit_events", "instances", "duties"}
 _MAY_CHANGE_COLUMNS = {"last_used_at"}
 
 VENDOR_KEY = "sk-canary-of-the-vendor"
@@ -68,7 +70,8 @@ class World:
         return person
 
     async def digest(self) -> str:
-        """Of all that is stored."""
+        """Of all that is stored, once nothing that was asked for before is under way."""
+        await self._quiet()
         async with _engine(self.database_url) as engine, engine.connect() as connection:
             found = hashlib.sha256()
             for table in metadata.sorted_tables:
@@ -78,6 +81,15 @@ class World:
                 rows = await connection.execute(select(*columns).order_by(*table.primary_key.columns))
                 found.update(repr((table.name, [tuple(row) for row in rows])).encode())
         return found.hexdigest()
+
+    async def _quiet(self) -> None:
+        waiting = select(jobs.c.id).where(jobs.c.ended_at.is_(None)).union(select(index_changes.c.id))
+        async with asyncio.timeout(30), _engine(self.database_url) as engine:
+            while True:
+                async with engine.connect() as connection:
+                    if not (await connection.execute(waiting)).all():
+                        return
+                await asyncio.sleep(0.1)
 
     async def stored(self, *names: str) -> set[str]:
         """All values of columns with these names."""

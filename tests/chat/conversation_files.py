@@ -11,6 +11,8 @@ from tests.backend import User
 
 IMPORT = "/conversations/import"
 Document = dict[str, Any]
+ID = "01934a7e-0000-7000-8000-000000000000"
+IDS = {"file_id": ID, "document_id": ID, "chunk_id": ID}
 MOMENT = "2026-03-04T05:06:07.123456Z"
 
 
@@ -43,9 +45,13 @@ def full() -> Document:
     reasoning = [{"text": "Hm…", "signature": "c2VhbA=="}, {"redacted": "0PAQUE"}]
     usage = {"input_tokens": 7, "output_tokens": 9, "cost": "0.000123"}
     error = {"code": "upstream_cut", "detail": "The connection broke.", "retryable": True}
+    source = {"n": 1, "title": "合同", "score": 0.5, "page": 3, "start": 0, "end": 4, "quote": "押金两月", **IDS}
+    files = [{"file_id": ID, "name": "合同.pdf", "used": "passages", "reason": None}]
+    sources = {"sources": [source], "answerable": True, "confidence": 0.9, "files": files}
+    attached = [{"file_id": ID, "name": "合同.pdf"}]
     made = document(
-        question("1", "<script>alert(1)</script> # 标题\n```\nopen", created_at=MOMENT),
-        answer("2", "1", "**bold** 🎉", reasoning=reasoning, usage=usage, **told),
+        question("1", "<script>alert(1)</script> # 标题\n```\nopen", created_at=MOMENT, files=attached),
+        answer("2", "1", "**bold** 🎉", reasoning=reasoning, usage=usage, sources=sources, **told),
         answer("3", "1", "half", status="stopped", feedback={"rating": -1, "comment": "太短"}, **told),
         answer("4", "1", "", status="failed", error=error, **told),
         question("5", "And?", "2", created_at=MOMENT),

@@ -77,6 +77,20 @@ WRONG: dict[str, tuple[Document, list[str | int]]] = {
     "a status of its own": (asking(question("1"), answer("2", "1", status="done")), ["messages", 1, "status"]),
     "a question that failed": (asking(question("1", status="failed")), ["messages", 0, "status"]),
     "a question that was rated": (asking(question("1", feedback={"rating": 1})), ["messages", 0, "feedback"]),
+    "a question with sources": (asking(question("1", sources={"sources": []})), ["messages", 0, "sources"]),
+    "an answer with files": (
+        asking(question("1"), answer("2", "1", files=[{"file_id": "f", "name": "n"}])),
+        ["messages", 1, "files"],
+    ),
+    "a file's id too long": (
+        asking(question("1", files=[{"file_id": "f" * 37, "name": "n"}])),
+        ["messages", 0, "files", 0, "file_id"],
+    ),
+    "NUL in a file's name": (asking(question("1", files=[{"file_id": "f", "name": "\0"}])), ["messages", 0, "files"]),
+    "a source without a page": (
+        asking(question("1"), answer("2", "1", sources={"sources": [{"n": 1}]})),
+        ["messages", 1, "sources", "sources", 0],
+    ),
     "a time without a zone": (asking(question("1", created_at="2026-01-01T00:00:00")), ["messages", 0, "created_at"]),
     "a time that is a number": (asking(question("1", created_at=1767225600)), ["messages", 0, "created_at"]),
     "a time to come": (asking(question("1", created_at="2999-01-01T00:00:00Z")), ["messages", 0, "created_at"]),

@@ -24,13 +24,21 @@ from app.generation.publishing import DirectPublisher, Publisher
 from app.generation.shared_publishing import SharedPublisher
 from app.generation.sweeper import Sweeper
 from app.providers.catalogue import Catalogue
+from app.services.attachments import Attachments
 from app.services.chat import ChatService
 from app.services.compaction import Compactions
+from app.services.document_parts import document_parts
 from app.services.generations import GenerationService
+from app.services.grounding import Grounding
+from app.services.index import Index
 from app.services.limits import RateLimits
+from app.services.page_images import PageImages
+from app.services.retrieval import Retrieval
+from app.services.rewriting import Rewriting
 from app.services.side_models import SideModel
 from app.services.titles import Titles
 from app.services.upkeep import kept_alive
+from app.stores import parts
 from app.stores.memory import MemoryWindows
 from app.stores.signals import NoSignals, Signals
 from app.stores.slots import LocalSlots
@@ -105,7 +113,7 @@ class House:
             engine=self.engine,
             generations=self.generations,
             limits=RateLimits(SETTINGS, FixedWindows(MemoryWindows())),
-            compactions=Compactions(database, none, _no_price, METRICS, asides),
+            grounding=_grounding(database, Compactions(database, none, _no_price, METRICS, asides), none),
             titles=Titles(database, none, _no_price, METRICS, asides),
             max_message_chars=10_000,
         )
@@ -147,6 +155,16 @@ class House:
                 await asyncio.sleep(1.0)
             else:
                 return
+
+
+def _grounding(database: Database, compactions: Compactions, none: SideModel) -> Grounding:
+    """As it is where nobody has documents: nothing of it is begun."""
+    blobs = parts.blobs(SETTINGS)
+    papers = document_parts(SETTINGS, database, blobs)
+    index = Index(database, parts.vectors(SETTINGS))
+    retrieval = Retrieval(database, index, METRICS, embedder=None, reranker=None, max_question_chars=10_000)
+    attachments = Attachments(database, blobs, papers.adding, PageImages(papers.scratch))
+    return Grounding(database, retrieval, attachments, Rewriting(none, _no_price), compactions)
 
 
 def _no_price(card: ModelCard, usage: Usage) -> None:

@@ -1,0 +1,1 @@
+"""Answers from documents and files, over HTTP."""
