@@ -23,7 +23,7 @@ PYTEST = $(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips)
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
 
-.PHONY: help run test fuzz check chaos rolling bench load eval migrate admin format lock clean
+.PHONY: help run worker test fuzz check chaos rolling bench load eval migrate admin format lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ load: $(TEST_STAMP) ## Measure what one worker holds: users, open streams, reade
 eval: $(TEST_STAMP) ## Measure how well documents are read and found, on public sets: `make eval DATA=<folder>`; ARGS="--help" lists the options
 	@$(BIN)/python -m tests.eval "$(DATA)" $(ARGS)
 
+worker: $(RUN_STAMP) ## Read documents for a service with JOBS=celery; as many of these as are needed
+	@exec $(BIN)/python -m app.worker
+
 migrate: $(RUN_STAMP) ## Bring the database of DATABASE_URL to the newest schema
 	@$(BIN)/python -m app.cli migrate
 
@@ -78,7 +81,7 @@ format: $(TEST_STAMP) ## Fix what can be fixed by machine, then format
 
 lock: ## Write both locks from pyproject.toml, with uv; `make lock ARGS=--upgrade` takes newer versions
 	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pip install uv, or UV=/path/to/uv' >&2; exit 1; }
-	$(COMPILE) --extra mysql --extra s3 --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra celery --extra mysql --extra s3 --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra test --constraint requirements.lock --output-file tests/requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and all caches; data stays
