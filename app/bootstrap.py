@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app import __version__
-from app.core.config import Settings, StartRefused
+from app.core.config import Settings
 from app.core.exposition import Exposition
 from app.core.metrics import Metrics
 from app.core.passwords import Passwords
@@ -16,6 +16,8 @@ from app.core.tokens import Tokens
 from app.core.tracing import Tracing, tracing
 from app.core.watchdog import Watchdog
 from app.database import Database
+from app.domain.embedding import Embedder, Reranker
+from app.domain.ports import JobRunner
 from app.generation.asides import AsideLimits
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
@@ -28,32 +30,49 @@ from app.generation.publishing import DirectPublisher, Publisher
 from app.generation.shared_publishing import SharedPublisher
 from app.generation.sweeper import Sweeper
 from app.providers.catalogue import Catalogue
+from app.providers.embedders.registry import configured_embedder
 from app.providers.prices import Prices
 from app.providers.registry import configured_providers, officially_priced
+from app.providers.rerank import configured_reranker
 from app.services.accounts import Accounts
+from app.services.analysis import Analysis
 from app.services.api_keys import ApiKeyService
+from app.services.attachments import Attachments
 from app.services.attempts import Attempts
 from app.services.audit import AuditService
 from app.services.authorization import Authorization
 from app.services.chat import ChatService
 from app.services.clearing import Clearing
 from app.services.closing import Closing
+from app.services.collections import CollectionService
 from app.services.compaction import Compactions
 from app.services.conversations import ConversationService
+from app.services.document_adding import DocumentAdding
+from app.services.document_parts import document_parts
+from app.services.documents import DocumentService
 from app.services.expiry import Expiry
 from app.services.export import ExportService
 from app.services.feedback import FeedbackService
 from app.services.files import FileService
 from app.services.forks import ForkService
 from app.services.generations import GenerationService
+from app.services.grounding import Grounding
 from app.services.import_reading import Bounds
 from app.services.imports import ImportService
+from app.services.index import Index
+from app.services.index_parts import index_parts
+from app.services.indexing import Indexing
+from app.services.job_following import JobFollowing
+from app.services.jobs import JobService
 from app.services.limits import RateLimits
 from app.services.models import ModelService
 from app.services.orphans import Orphans
+from app.services.page_images import PageImages
 from app.services.password_check import PasswordCheck
 from app.services.readiness import ReadinessService
 from app.services.reindexing import Reindexing
+from app.services.retrieval import Retrieval
+from app.services.rewriting import Rewriting
 from app.services.search import SearchService
 from app.services.service_keys import ServiceKeys
 from app.services.sessions import SessionService
@@ -66,13 +85,10 @@ from app.services.upkeep import Upkeep
 from app.services.uploads import UploadLimits, Uploads
 from app.services.usage import UsageService
 from app.services.users import UserService
-from app.stores.blobs.folder import FolderBlobs
+from app.stores import parts
 from app.stores.blobs.keeping import Blobs
-from app.stores.memory import MemoryWindows
-from app.stores.signals import NoSignals, Signal, Signals
-from app.stores.slots import LocalSlots, Slots
-from app.stores.streams import Streams
-from app.stores.windows import Counters, FixedWindows
+from app.stores.signals import Signal
+from app.stores.vectors.places import Place
 from app.wire.download import DownloadLimits
 from app.wire.response import StreamLimits
 
@@ -109,6 +125,9 @@ class House:
     engine: Engine
     redis: "RedisServer | None"
     blobs: Blobs
+    vectors: Place
+    embedder: Embedder | None
+    reranker: Reranker | None
     limits: RateLimits
     authorization: Authorization
     api_keys: ApiKeyService
@@ -121,6 +140,7 @@ class House:
     tickets: Tickets
     generations: GenerationService
     chat: ChatService
+    analysis: Analysis
     compactions: Compactions
     titles: Titles
     conversations: ConversationService
@@ -131,7 +151,16 @@ class House:
     files: FileService
     uploads: Uploads
     orphans: Orphans
+    collections: CollectionService
+    documents: DocumentService
+    adding: DocumentAdding
+    jobs: JobService
+    following: JobFollowing
+    runner: JobRunner
     search: SearchService
+    index: Index
+    indexing: Indexing
+    retrieval: Retrieval
     reindexing: Reindexing
     models: ModelService
     audit: AuditService
@@ -150,7 +179,9 @@ class House:
     async def drain(self, seconds: float) -> None:
         """Begin nothing new, give answers and exports so long to end by themselves, and send readers elsewhere."""
         downloads = (self.exports.drain(seconds), self.transfers.drain(seconds), self.files.drain(seconds))
+        await self.runner.drain()  # at once: another goes on with what it did
         await asyncio.gather(self.engine.drain(seconds), self.titles.drain(), *downloads)
+        self.following.part()
         self.mirrors.part()
         await self.publisher.settle(_SETTLING)
 
@@ -165,10 +196,15 @@ class House:
             if self.redis is not None:
                 last_first.push_async_callback(self.redis.aclose)
             last_first.push_async_callback(self.blobs.close)
+            last_first.push_async_callback(self.vectors.store.close)
+            for helper in (self.embedder, self.reranker):
+                if helper is not None:
+                    last_first.push_async_callback(helper.aclose)
             last_first.callback(self.passwords.close)
             last_first.push_async_callback(self.catalogue.aclose)
             last_first.push_async_callback(self.upkeep.close)
             last_first.push_async_callback(self.mirrors.close)
+            last_first.push_async_callback(self.following.close)
             last_first.push_async_callback(self.drain, 0)
             last_first.callback(self.watchdog.stop)
 
@@ -187,14 +223,14 @@ def build(settings: Settings) -> House:
     prices = Prices(officially_priced(settings) & providers.keys())
     metrics = Metrics(providers, __version__)
     metrics.database_connections.set_function(lambda: database.connections_in_use)
-    redis = _redis(settings, metrics)
-    streams = _streams(redis)
+    redis = parts.redis_server(settings, metrics)
+    streams = parts.shared_streams(redis)
     endings = Endings(database, metrics, streams)
     standing = _standing_database(database, settings)
     lease = Lease(standing)
     checkpointer = Checkpointer(standing, settings.checkpoint_seconds, metrics)
     publisher = SharedPublisher(streams, lease) if streams else DirectPublisher(lease)
-    slots = _slots(redis, metrics)
+    slots = parts.slots(redis, metrics)
     engine = Engine(
         logs=MemoryLogs(),
         publisher=publisher,
@@ -207,11 +243,15 @@ def build(settings: Settings) -> House:
         metrics=metrics,
     )
     mirrors = Mirrors(database, streams)
-    signals = _signals(redis, engine)
-    limits = RateLimits(settings, _counters(redis, metrics))
+    signals = parts.signals(redis, {Signal.STOP: engine.halt})
+    limits = RateLimits(settings, parts.counters(redis, metrics))
     generations = GenerationService(database, engine, mirrors, signals)
     service_keys = ServiceKeys(database, settings)
-    blobs = _blobs(settings)
+    blobs = parts.blobs(settings)
+    vectors = parts.vectors(settings)
+    embedder = configured_embedder(settings)
+    reranker = configured_reranker(settings, metrics.rerank_missed)
+    indexed = index_parts(database, vectors, embedder, metrics)
     closing = Closing(database, generations, blobs)
     reindexing = Reindexing(database)
     clearing = Clearing(database)
@@ -223,6 +263,27 @@ def build(settings: Settings) -> House:
     titles = Titles(database, SideModel(catalogue, "TITLE_MODEL", settings.title_model), prices.cost, metrics, asides)
     files = FileService(database, blobs)
     orphans = Orphans(database, blobs, settings.max_upload_bytes)
+    papers = document_parts(settings, database, blobs, parts.job_post(settings), handed_over=indexed.indexing.wake)
+    retrieval = Retrieval(
+        database,
+        indexed.index,
+        metrics,
+        embedder=embedder,
+        reranker=reranker,
+        max_question_chars=settings.max_message_chars,
+    )
+    attachments = Attachments(database, blobs, papers.adding, PageImages(papers.scratch))
+    rewriting = Rewriting(SideModel(catalogue, "REWRITE_MODEL", settings.rewrite_model), prices.cost)
+    chat = ChatService(
+        database=database,
+        catalogue=catalogue,
+        engine=engine,
+        generations=generations,
+        limits=limits,
+        grounding=Grounding(database, retrieval, attachments, rewriting, compactions),
+        titles=titles,
+        max_message_chars=settings.max_message_chars,
+    )
     check = PasswordCheck(database, passwords, Attempts(limits))
     accounts = Accounts(database, passwords, check, closing, settings)
     return House(
@@ -244,6 +305,9 @@ def build(settings: Settings) -> House:
         engine=engine,
         redis=redis,
         blobs=blobs,
+        vectors=vectors,
+        embedder=embedder,
+        reranker=reranker,
         limits=limits,
         authorization=Authorization(database, tokens, service_keys),
         api_keys=ApiKeyService(database),
@@ -255,16 +319,8 @@ def build(settings: Settings) -> House:
         sessions=SessionService(database),
         tickets=Tickets(database),
         generations=generations,
-        chat=ChatService(
-            database=database,
-            catalogue=catalogue,
-            engine=engine,
-            generations=generations,
-            limits=limits,
-            compactions=compactions,
-            titles=titles,
-            max_message_chars=settings.max_message_chars,
-        ),
+        chat=chat,
+        analysis=Analysis(database, chat, files, papers.adding, catalogue),
         compactions=compactions,
         titles=titles,
         conversations=conversations,
@@ -281,11 +337,20 @@ def build(settings: Settings) -> House:
         files=files,
         uploads=Uploads(database, blobs, UploadLimits(settings.max_upload_bytes, settings.max_storage_bytes_per_user)),
         orphans=orphans,
+        collections=papers.collections,
+        documents=papers.documents,
+        adding=papers.adding,
+        jobs=papers.jobs,
+        following=papers.following,
+        runner=papers.runner,
         search=SearchService(database),
+        index=indexed.index,
+        indexing=indexed.indexing,
+        retrieval=retrieval,
         reindexing=reindexing,
         models=ModelService(catalogue),
         audit=AuditService(database),
-        readiness=ReadinessService(database, engine, redis),
+        readiness=ReadinessService(database, engine, redis, indexed.index),
         clearing=clearing,
         expiry=expiry,
         upkeep=Upkeep(
@@ -298,82 +363,17 @@ def build(settings: Settings) -> House:
             accounts=accounts,
             closing=closing,
             clearing=clearing,
+            documents=papers.upkeep,
             expiry=expiry,
             reindexing=reindexing,
+            index=indexed.index,
+            indexing=indexed.indexing,
             orphans=orphans,
             service_keys=service_keys,
             slots=slots,
             signals=signals,
         ),
     )
-
-
-def _blobs(settings: Settings) -> Blobs:
-    """Where files are kept: in a bucket if one is set, whose client is an extra; else in a folder."""
-    if settings.s3_bucket is None:
-        return FolderBlobs(settings.data_dir / "files")
-    try:
-        from app.stores.blobs.bucket import Bucket, BucketBlobs  # noqa: PLC0415
-    except ImportError as error:
-        raise StartRefused('S3_BUCKET: its client is missing; install it with: pip install ".[s3]"') from error
-    id_, secret = settings.s3_access_key_id, settings.s3_secret_access_key
-    bucket = Bucket(
-        name=settings.s3_bucket,
-        endpoint=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        keys=(id_.get_secret_value(), secret.get_secret_value()) if id_ and secret else None,
-        patience=settings.s3_timeout,
-    )
-    return BucketBlobs(bucket)
-
-
-# Imports of Redis stand in functions: without it its client need not be loaded, which takes 0.15 s.
-
-
-def _redis(settings: Settings, metrics: Metrics) -> "RedisServer | None":
-    """Redis, if one is set."""
-    if settings.redis_url is None:
-        return None
-    from app.stores.redis import RedisServer  # noqa: PLC0415
-
-    redis = RedisServer(settings.redis_url.get_secret_value(), patience=settings.redis_timeout)
-    metrics.redis_away.set_function(lambda: redis.away)
-    return redis
-
-
-def _counters(redis: "RedisServer | None", metrics: Metrics) -> Counters:
-    """What counts for the limits."""
-    local = FixedWindows(MemoryWindows())
-    if redis is None:
-        return local
-    from app.stores.shared import SharedCounters  # noqa: PLC0415
-
-    return SharedCounters(redis, local, metrics.limited_locally)
-
-
-def _streams(redis: "RedisServer | None") -> Streams | None:
-    if redis is None:
-        return None
-    from app.stores.redis_streams import RedisStreams  # noqa: PLC0415
-
-    return RedisStreams(redis)
-
-
-def _slots(redis: "RedisServer | None", metrics: Metrics) -> Slots:
-    if redis is None:
-        return LocalSlots()
-    from app.stores.shared_slots import SharedSlots  # noqa: PLC0415
-
-    return SharedSlots(redis, metrics.limited_locally)
-
-
-def _signals(redis: "RedisServer | None", engine: Engine) -> Signals:
-    """Between instances, and what is done when one is heard."""
-    if redis is None:
-        return NoSignals()
-    from app.stores.redis_signals import RedisSignals  # noqa: PLC0415
-
-    return RedisSignals(redis, {Signal.STOP: engine.halt})
 
 
 def _standing_database(database: Database, settings: Settings) -> Database:

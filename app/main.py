@@ -26,17 +26,23 @@ from app.exchange import is_quiet
 from app.middleware import middleware
 from app.routers import (
     ai,
+    analysis,
     api_keys,
     audit,
     auth,
     branches,
+    collections,
     conversations,
     docs,
+    documents,
     export,
     feedback,
     files,
     health,
+    jobs,
     metrics,
+    questions,
+    rag,
     sessions,
     tickets,
     transfers,
@@ -67,7 +73,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_tags=[
-            {"name": name} for name in ("auth", "chat", "conversations", "files", "users", "admin", "operations")
+            {"name": name}
+            for name in ("auth", "chat", "conversations", "files", "documents", "users", "admin", "operations")
         ],
         redirect_slashes=False,  # the redirect would go wherever the Host header says
         middleware=middleware(house.settings, problems.internal_error, house.metrics.traffic),
@@ -94,6 +101,12 @@ def _rooms() -> APIRouter:
         branches,
         feedback,
         files,
+        collections,
+        documents,
+        jobs,
+        rag,
+        questions,
+        analysis,
         auth,
         tickets,
         users,

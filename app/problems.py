@@ -27,6 +27,7 @@ STATUS: Mapping[type, int] = {
     errors.Invalid: 422,
     errors.Malformed: 400,
     errors.NotAForm: 415,
+    errors.UnsupportedDocument: 415,
     errors.TooLarge: 413,
     errors.RangeNotSatisfiable: 416,
     errors.StorageFull: 507,
@@ -222,7 +223,7 @@ def status_of(error: AppError) -> int:
 
 
 def _code(error: AppError) -> str:
-    return error.answer_code if isinstance(error, AnswerFailed) else error.code
+    return error.answer_code if isinstance(error, AnswerFailed | errors.DocumentUnreadable) else error.code
 
 
 def _spell(error: AppError) -> Response:

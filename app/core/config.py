@@ -15,6 +15,7 @@ from pydantic_settings import (
 from app.core.setting_types import (
     BaseUrl,
     Concurrency,
+    EmbedderName,
     ModelName,
     MostBytes,
     OllamaHost,
@@ -23,6 +24,7 @@ from app.core.setting_types import (
     Proxy,
     RateLimit,
     RedisUrl,
+    ScriptName,
     Seconds,
     split,
 )
@@ -39,6 +41,7 @@ LIMITS = (
     "max_concurrent_generations",
     "max_concurrent_generations_per_user",
     "max_storage_bytes_per_user",
+    "max_documents_under_way_per_user",
 )
 _OTLP = "http/protobuf"
 
@@ -134,6 +137,32 @@ class FileSettings(_Group):
         return self
 
 
+class DocumentSettings(_Group):
+    """What reading documents may cost."""
+
+    max_document_pages: int = Field(20_000, ge=1)
+    max_document_characters: int = Field(100_000_000, ge=1)
+    """Of text in one document."""
+    document_seconds: Seconds = 1800.0
+    """How long reading one document may take, without what it waits for others."""
+    ingest_at_once: int = Field(2, ge=1, le=64)
+    """How many documents this process reads at once."""
+    max_documents_under_way_per_user: Concurrency = 200
+    """How many may wait to be read, or be read, of one user."""
+    jobs: Literal["inprocess", "celery"] = "inprocess"
+    """Who reads them: the process that serves, or others, `python -m app.worker`, which Redis tells of them."""
+
+
+class IndexSettings(_Group):
+    """Where passages of documents are looked for: a folder of DATA_DIR, or a server where one is set."""
+
+    qdrant_url: BaseUrl | None = None
+    """Of a Qdrant server. Several processes that are to search in documents need one."""
+    qdrant_api_key: SecretStr | None = None
+    qdrant_timeout: Seconds = 4.0
+    """How long anybody waits for one request to it, or to the embedded engine."""
+
+
 class IdentitySettings(_Group):
     """Accounts and their credentials."""
 
@@ -167,11 +196,37 @@ class ModelSettings(_Group):
     """What sums up the older turns of a conversation that a model cannot hold; without it they are left out."""
     title_model: ModelName | None = None
     """What names conversations; without it their first message does."""
+    rewrite_model: ModelName | None = None
+    """What makes a question that stands alone of one that goes on from what was said, to search documents for; none is
+    the model that answers."""
     connect_timeout: Seconds = 5.0
     first_token_timeout: Seconds = 60.0
     chunk_timeout: Seconds = 30.0
     answer_timeout: Seconds = 600.0
     max_answer_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+
+
+class EmbeddingSettings(_Group):
+    """What helps the search in documents beside its terms; nothing does unless it is named here."""
+
+    embedding_model: EmbedderName | None = None
+    """As `openai/…` (any server with OpenAI's protocol), `ollama/…` or `fastembed/…`."""
+    embedding_dimensions: int | None = Field(None, ge=1, le=8192)
+    """Of its vectors, where it can make shorter ones; without it as many as it makes."""
+    embedding_scripts: Annotated[list[ScriptName], NoDecode, BeforeValidator(split)] = []
+    """The scripts that it knows; without it those that are known here of the model."""
+    embedding_base_url: BaseUrl | None = None
+    embedding_api_key: SecretStr | None = None
+    """Without a base URL both are the provider's own."""
+    embedding_timeout: Seconds = 60.0
+    """How long one request for passages may take; a small machine needs seconds for a dozen of them."""
+    embedding_download: bool = False
+    """Whether `fastembed` may fetch a model that is not in DATA_DIR/models."""
+    rerank_url: BaseUrl | None = None
+    rerank_model: str | None = None
+    """Without one the server is asked in TEI's form."""
+    rerank_api_key: SecretStr | None = None
+    rerank_timeout: Seconds = 3.0
 
 
 class ChatSettings(_Group):
@@ -249,8 +304,11 @@ class Settings(
     ServerSettings,
     StorageSettings,
     FileSettings,
+    DocumentSettings,
+    IndexSettings,
     IdentitySettings,
     ModelSettings,
+    EmbeddingSettings,
     ChatSettings,
     LimitSettings,
     TracingSettings,
@@ -272,6 +330,19 @@ class Settings(
             raise ValueError(
                 f"WEB_CONCURRENCY: {self.web_concurrency} workers cannot share what one process embeds; "
                 f"set {', and '.join(missing)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_celery_with_embedded_parts(self) -> Self:
+        missing = []
+        if self.database_url.get_secret_value().startswith("sqlite"):
+            missing.append("DATABASE_URL to a PostgreSQL, MariaDB or MySQL server")
+        if self.redis_url is None:
+            missing.append("REDIS_URL to a Redis, which hands out the jobs")
+        if self.jobs == "celery" and missing:
+            raise ValueError(
+                f"JOBS: workers cannot share what one process embeds; set {', and '.join(missing)}, or JOBS=inprocess"
             )
         return self
 

@@ -3,9 +3,11 @@
     AppError
     ├── Invalid                 the request cannot be understood or is out of bounds
     │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  PasswordTooCommon  InvalidConversationFile
+    │       DocumentUnreadable  EmptyFile
     ├── Malformed               what was sent is no JSON
-    │   └── MalformedForm
+    │   └── MalformedForm  NotAPdf
     ├── NotAForm                what was sent is no form, where a file is to come in one
+    ├── UnsupportedDocument     a file of a kind that is not read
     ├── TooLarge                more than this address accepts
     │   └── StorageQuotaExceeded
     ├── InvalidEventId          a place in a stream that no client can have reached
@@ -17,8 +19,9 @@
     ├── Gone                    was here, is no longer kept
     ├── Conflict                clashes with what is there
     │   └── EmailTaken  LastAdmin  ConversationBusy  RefreshInProgress  IdempotencyInProgress  AlreadyMade  TooManyKeys
+    │       CollectionExists
     ├── TooMany                 a limit; says when to come back
-    │   └── TooManyGenerations  AccountLocked  ExportRunning  TooManyDownloads
+    │   └── TooManyGenerations  AccountLocked  ExportRunning  TooManyDownloads  TooManyDocuments
     ├── Unavailable             a part is away; says when to come back
     │   └── DatabaseUnavailable  StorageUnavailable  VectorsUnavailable  Draining  Overloaded
     ├── StorageFull             there is no room for a file
@@ -88,6 +91,20 @@ class MessageTooLong(Invalid):
     default_detail = "The message is too long."
 
 
+class DocumentUnreadable(Invalid):
+    """A document of which nothing can be made; `answer_code` is the stable word for why."""
+
+    code = "unreadable"
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail, field="file")
+        self.answer_code = code
+
+
+class EmptyFile(Invalid):
+    default_detail = "The file is empty."
+
+
 class KeyReused(Invalid):
     code = "idempotency_key_reused"
     default_detail = "This Idempotency-Key was already used with another body."
@@ -130,9 +147,21 @@ class MalformedForm(Malformed):
     default_detail = "The body is not a valid form."
 
 
+class NotAPdf(Malformed):
+    code = "not_a_pdf"
+    default_detail = "The file is not a PDF."
+
+
 class NotAForm(AppError):
     code = "unsupported_media_type"
     default_detail = "The body must be a form, sent as multipart/form-data."
+
+
+class UnsupportedDocument(AppError):
+    """The detail names the file."""
+
+    code = "unsupported_document"
+    default_detail = "Documents of this kind cannot be read."
 
 
 class TooLarge(AppError):
@@ -249,6 +278,11 @@ class TooManyKeys(Conflict):
     default_detail = "You have as many API keys as one may have; delete one that is not used any more."
 
 
+class CollectionExists(Conflict):
+    code = "collection_exists"
+    default_detail = "You have a collection of this name already."
+
+
 class TooMany(AppError):
     """`limit` is how many are allowed; `retry_after`, in how many seconds there may be room again."""
 
@@ -278,6 +312,11 @@ class ExportRunning(TooMany):
 class TooManyDownloads(TooMany):
     code = "too_many_downloads"
     default_detail = "You are reading as many files at once as one may; let one end before the next."
+
+
+class TooManyDocuments(TooMany):
+    code = "too_many_documents"
+    default_detail = "As many of your documents wait to be read as may; let some be read before the next."
 
 
 class Unavailable(AppError):

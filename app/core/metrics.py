@@ -52,6 +52,39 @@ class Metrics:
             "ai_upstream_attempts", "Calls of a model by how they ended.", ("provider", "outcome"), registry=registry
         )
         self._tokens = Counter("ai_tokens", "Tokens, as booked.", ("provider", "direction"), registry=registry)
+        self._citations = Counter(
+            "ai_citations",
+            "Marks in answers from documents; dropped are those that named no source.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._rerank_missed = Counter(
+            "ai_rerank_missed",
+            "Searches that went on in the order found, as the reranker did not help.",
+            ("reason",),
+            registry=registry,
+        )
+        self.index_changes = Gauge(
+            "ai_index_changes_waiting", "What the index of documents has yet to learn.", registry=registry
+        )
+        self.index_away = Gauge("ai_index_away", "1 while this process cannot search in documents.", registry=registry)
+        self._indexed = Counter(
+            "ai_documents_indexed", "Documents that were made searchable, or not.", ("outcome",), registry=registry
+        )
+        self._swept = Counter(
+            "ai_index_differences",
+            "Documents of which the index had points and there were no rows, or the other way round.",
+            ("kind",),
+            registry=registry,
+        )
+        self._degraded = Counter(
+            "ai_searches_degraded",
+            "Searches in documents by their terms alone, for the embedder was away or late.",
+            registry=registry,
+        )
+        self._untrue_quotes = Counter(
+            "ai_quotes_dropped", "Passages that were not on their page, and so not shown.", registry=registry
+        )
         self._limits_local = Counter(
             "ai_limits_local",
             "Limits that this process looked after alone although REDIS_URL is set.",
@@ -87,6 +120,32 @@ class Metrics:
         self._tokens.labels(label, "input").inc(input_tokens)
         self._tokens.labels(label, "output").inc(output_tokens)
 
+    def rerank_missed(self, reason: str) -> None:
+        """A search went on without its reranker: `resting` for a few seconds after a failure, or the failure's code."""
+        self._rerank_missed.labels(reason).inc()
+
+    def cited(self, named: int, dropped: int) -> None:
+        """An answer named so many of its sources, and so many times one that there is not."""
+        self._citations.labels("kept").inc(named)
+        self._citations.labels("dropped").inc(dropped)
+
+    def indexed(self, outcome: Literal["ready", "failed"]) -> None:
+        """A document was made searchable, or cannot be."""
+        self._indexed.labels(outcome).inc()
+
+    def swept(self, orphans: int, missing: int) -> None:
+        """The index was compared with the rows."""
+        self._swept.labels("orphan").inc(orphans)
+        self._swept.labels("missing").inc(missing)
+
+    def searched_without_meaning(self) -> None:
+        """There is an embedder, and a search was done without it."""
+        self._degraded.inc()
+
+    def dropped_quotes(self, count: int) -> None:
+        """Passages were found that their page does not hold."""
+        self._untrue_quotes.inc(count)
+
     def ended(self, provider: str, status: str, code: str | None) -> None:
         """A generation has ended; `code` when it failed."""
         self._ended.labels(self._label(provider), status, code or "none").inc()
@@ -107,6 +166,11 @@ class Metrics:
         """A series that is born with its first count hides that count from `rate()`."""
         self._limits_local.labels("away")
         self._limits_local.labels("unreadable")
+        self._rerank_missed.labels("resting")
+        self.cited(0, 0)
+        self.swept(0, 0)
+        self._indexed.labels("ready")
+        self._indexed.labels("failed")
         for provider in self._providers:
             self._first_token.labels(provider)
             self._gaps.of(provider)
