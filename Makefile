@@ -11,13 +11,15 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
-# Each file of tests is one worker's, as all that its tests share then is. Not with arguments: a few tests are there sooner
+# Each file of tests is one worker's, as all that its tests share then is; tests/conftest.py says how many workers there
+# are. Not with arguments: a few tests are there sooner
 # without workers, and `-s` and `--pdb` work. And not with TEST_REDIS_URL, which workers would empty under each other.
 ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # It takes all cores by itself, and gives everything that breaks so many seconds.
 ALONE := tests/chaos/test_chaos.py
-PYTEST = $(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips)
+# What Python compiles it keeps, whatever the environment says: each process of the tests would do it again.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(if $(filter true 1,$(CI)),-p tests.no_skips)
 
 # A stamp says which lock is installed. The test lock holds all of the other, so it satisfies both.
 RUN_STAMP := $(VENV)/.installed

@@ -25,6 +25,7 @@ from app.domain.identity import Role
 from app.main import create_app
 from app.server import server_config
 from app.services.password_check import Proven
+from tests.forks import Fork
 from tests.ports import free_port
 from tests.sse import Stream
 
@@ -210,7 +211,10 @@ class _Server(uvicorn.Server):
 
 
 class Process(Client):
-    """As an operator runs it: `python -m app.main`, which can be killed. `output` is all that it printed."""
+    """As an operator runs it, in a process that can be killed; `output` is all that it printed.
+
+    It has not loaded the app by itself, which most tests are not about: see `Program`.
+    """
 
     def __init__(self, data_dir: Path, database_url: str, **environment: str) -> None:
         super().__init__()
@@ -240,16 +244,7 @@ class Process(Client):
         await self.exited()
 
     async def start(self, *, ready: bool = True) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "app.main",
-            cwd=tempfile.gettempdir(),  # not here, where a developer may have a .env
-            env=self.environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        self._process = await self._begin()
         self._reader = asyncio.create_task(self._read())
         if ready:
             await self.wait_ready()
@@ -283,7 +278,32 @@ class Process(Client):
         """The structured lines of the output."""
         return [json.loads(line) for line in self.output.splitlines() if line.startswith(b"{")]
 
+    async def _begin(self) -> asyncio.subprocess.Process | Fork:
+        if sys.platform != "linux" or self.environment["PYTHONPATH"] != str(_ROOT):  # then something else is loaded
+            return await _command(self.environment)
+        return await Fork.begin(self.environment)
+
     async def _read(self) -> None:
         assert self._process.stdout is not None
         while chunk := await self._process.stdout.read(65536):
             self.output += chunk
+
+
+class Program(Process):
+    """From the command on: `python -m app.main`, in a new interpreter that loads all by itself."""
+
+    async def _begin(self) -> asyncio.subprocess.Process:
+        return await _command(self.environment)
+
+
+async def _command(environment: dict[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.main",
+        cwd=tempfile.gettempdir(),  # not here, where a developer may have a .env
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )

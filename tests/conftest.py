@@ -21,6 +21,7 @@ from app.database import database_url as parse_url
 from tests import mariadb_server
 from tests.backend import UNLIMITED, Backend
 from tests.redis_server import RedisServer, executable
+from tests.sharing_out import SharingOut
 from tests.upstream import Upstream
 
 T = TypeVar("T")
@@ -30,10 +31,25 @@ for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)
 
 
+gc.disable()  # until all is loaded: to look through what is only growing took a quarter of that
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: to look through it again and again took a tenth of all time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)  # which there is with workers alone
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as cores: half of the time that a test takes it waits."""
+    return -(-3 * len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharingOut:
+    return SharingOut(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import os
 import zipfile
 from pathlib import Path
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -121,7 +121,7 @@ async def test_names_are_told_apart_by_every_character(alice: User, database_kin
     assert len((await alice.http.get("/rag/collections")).json()["items"]) == 4
 
 
-@pytest.mark.parametrize("value", ["1", "null", "%00", "x" * 300, str(uuid4()), "张三", "..%2f.."])
+@pytest.mark.parametrize("value", ["1", "null", "%00", "x" * 300, str(UUID(int=7)), "张三", "..%2f.."])
 async def test_what_is_unknown_is_404_everywhere(alice: User, database_kind: str, value: str) -> None:
     await added(alice, ("a.txt", b"Something."))
     for method, path in (

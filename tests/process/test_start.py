@@ -14,7 +14,7 @@ import pytest
 
 from app.bootstrap import build
 from app.core.config import Settings, StartRefused
-from tests.backend import PASSWORD, Process
+from tests.backend import PASSWORD, Process, Program
 from tests.process.conftest import Launch
 from tests.upstream import Answer, Page, Refuse, Upstream
 
@@ -42,7 +42,7 @@ async def refusal(data_dir: Path, **environment: str) -> str:
 
 async def test_the_first_start_says_where_to_go_and_once_who_is_the_administrator(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    async with Process(data, f"sqlite:///{tmp_path}/deeper/app.db") as process:
+    async with Program(data, f"sqlite:///{tmp_path}/deeper/app.db") as process:
         said = process.output.decode()
         page = re.search(r"http://localhost:(\d+)/docs", said)
         assert page is not None, said
@@ -65,6 +65,28 @@ async def test_the_first_start_says_where_to_go_and_once_who_is_the_administrato
         assert "/docs" in said
         assert "password" not in said
         assert (await signed_in(process.url, email, password))["role"] == "admin"
+
+
+@pytest.mark.parametrize("fault", [{}, {"PORT": "none"}], ids=["to the end", "refused"])
+async def test_what_most_tests_start_does_as_the_command_does(fault: dict[str, str], tmp_path: Path) -> None:
+    lives = []
+    settings = {"WATCHDOG_SECONDS": "60", **fault}
+    for way in (Process, Program):
+        process = way(tmp_path / way.__name__, f"sqlite:///{tmp_path}/{way.__name__}.db", **settings)
+        await process.start(ready=not fault)
+        try:
+            if not fault:
+                await process.signed_up()
+                process.signal(signal.SIGTERM)
+            code = await process.exited()
+        finally:
+            await process.__aexit__()
+        said = process.output.decode().replace(str(process.pid), "").replace(process.environment["PORT"], "")
+        unlike = re.compile(rf'"(time|request_id|ms|duration\w*)": [^,}}]+|password +\S+|{way.__name__}')
+        lines = unlike.sub("", said).splitlines()
+        lives.append((code, [line for line in lines if "Waiting for connections to close" not in line]))
+
+    assert lives[0] == lives[1]
 
 
 async def test_a_second_process_on_the_same_file_refuses_to_start(
