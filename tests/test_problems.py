@@ -19,7 +19,7 @@ from app.core.errors import AppError
 CLASSES = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, AppError) and kind is not errors.AnswerFailed
+    if issubclass(kind, AppError) and kind not in (errors.AnswerFailed, errors.DocumentUnreadable)
 ]
 
 
@@ -42,6 +42,10 @@ def application() -> FastAPI:
     @router.get("/failed/{code}")
     async def failed(code: str) -> None:
         raise errors.AnswerFailed(code, "The model's answer failed.")
+
+    @router.get("/unreadable/{code}")
+    async def unreadable(code: str) -> None:
+        raise errors.DocumentUnreadable(code, "It cannot be read.")
 
     @router.post("/{item_id}")
     async def create(item_id: UUID, item: Item, page: Annotated[int, Query(le=10)] = 1) -> None: ...
@@ -111,6 +115,12 @@ async def test_every_refusal_has_its_status_and_form(client: httpx.AsyncClient, 
     assert ("www-authenticate" in answer.headers) is (answer.status_code == 401)
     assert ("retry-after" in answer.headers) is (answer.status_code in (429, 503))
     assert ("connection" in answer.headers) is (kind is errors.Draining)
+
+
+async def test_a_document_that_cannot_be_read_says_why_in_its_code(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/items/unreadable/encrypted")
+    assert (answer.status_code, answer.json()["code"]) == (422, "encrypted")
+    assert answer.json()["errors"][0]["loc"] == ["body", "file"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,12 @@ from app.schemas.rag import SearchAnswer, SearchBody
 router = APIRouter(prefix="/rag", tags=["documents"], route_class=admitted(Scope.RAG))
 
 
-@router.post("/search", summary="Search in documents", response_description="The passages that answer best.")
+@router.post(
+    "/search",
+    summary="Search in documents",
+    response_description="The passages that answer best.",
+    responses={404: {"description": "You have no collection of such a name."}},
+)
 async def search(body: SearchBody, user: CurrentUser, house: HouseDep) -> SearchAnswer:
     """Find the passages of your documents that answer a question best, in English and Chinese alike.
 

@@ -29,7 +29,7 @@ from tests.process.test_drain import assert_left_quietly, draining
 from tests.upstream import Answer, Reasoning, Upstream
 
 EXPORT = "/users/me/export"
-LISTS = {"sessions.json", "api_keys.json", "usage.json", "audit.json", "files.json"}
+LISTS = {"sessions.json", "api_keys.json", "usage.json", "audit.json", "files.json", "collections.json", "documents.json"}
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ async def test_two_at_a_time_and_no_more(backend: Backend, alice: User, database
             assert int(refused.headers["retry-after"]) > 0
             assert (await carol.http.get("/conversations")).status_code == 200
         await free(backend, carol)  # one has left
-        assert len(opened(await first.body())) == 47
+        assert len(opened(await first.body())) == 49
 
 
 async def test_one_at_a_time_for_each_user(backend: Backend, alice: User, database_url: str) -> None:
@@ -268,7 +268,7 @@ async def test_one_at_a_time_for_each_user(backend: Backend, alice: User, databa
         assert is_problem(refused, 429, "export_running")
         assert int(refused.headers["retry-after"]) > 0
         await exported(bob)
-        assert len(opened(await first.body())) == 47
+        assert len(opened(await first.body())) == 49
     await exported(alice)
 
 
@@ -290,7 +290,7 @@ async def test_one_who_reads_slowly_gets_all_of_it(serve: Serve, database_url: s
     await large(database_url, alice, 10)
     async with exporting(backend, alice) as reader:
         await asyncio.sleep(1.0)
-        assert len(opened(await reader.body())) == 17
+        assert len(opened(await reader.body())) == 19
 
 
 async def test_a_conversation_that_is_deleted_meanwhile_is_left_out_or_whole(
@@ -338,7 +338,7 @@ async def test_at_the_end_of_the_process_what_is_under_way_may_finish(database_u
             server.signal(signal.SIGTERM)
             await draining(server)
             assert is_problem(await bob.http.get(EXPORT), 503, "draining")
-            assert len(opened(await reader.body())) == 47
+            assert len(opened(await reader.body())) == 49
         await assert_left_quietly(server, signal.SIGTERM, within=5)
 
 
