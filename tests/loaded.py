@@ -73,9 +73,10 @@ class _Forks:
                 signal.set_wakeup_fd(-1)
 
     def _fork(self) -> Mapping[str, str] | None:
-        asked, (output, told), _, _ = socket.recv_fds(self._line, _LONGEST, 2)
+        asked, descriptors, _, _ = socket.recv_fds(self._line, _LONGEST, 2)
         if not asked:
             raise EOFError
+        output, told = descriptors
         pid = os.fork()
         if pid:
             os.close(output)
