@@ -120,6 +120,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("document_id", "number", name=op.f("pk_document_pages")),
     )
+    op.create_index(
+        op.f("ix_document_pages_document_id_flaw_number"), "document_pages", ["document_id", "flaw", "number"]
+    )
     op.create_table(
         "jobs",
         sa.Column("id", base.Id, nullable=False),

@@ -2,5 +2,6 @@
 
 from app.database.access import Database, Transaction
 from app.database.address import database_url
+from app.database.trouble import TooMuchAtOnce
 
-__all__ = ["Database", "Transaction", "database_url"]
+__all__ = ["Database", "TooMuchAtOnce", "Transaction", "database_url"]

@@ -16,7 +16,7 @@ from app.database.address import database_url
 from app.database.server import ServerStore
 from app.database.sqlite import SqliteStore
 from app.database.store import Store
-from app.database.trouble import TROUBLE, is_away
+from app.database.trouble import TROUBLE, TooMuchAtOnce, is_away, is_too_much
 from app.database.unit import Glance
 from app.repositories.api_keys import ApiKeyRepository
 from app.repositories.attachments import AttachmentRepository
@@ -242,6 +242,8 @@ def _store(url: URL, settings: StorageSettings) -> Store:
 
 def _rename(error: Exception) -> None:
     """Raise DatabaseUnavailable where that is the trouble; else the error is what it says."""
+    if is_too_much(error):
+        raise TooMuchAtOnce(retry_after=2) from error
     if is_away(error):
         raise DatabaseUnavailable(retry_after=2) from error
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from asyncmy import errors
 from asyncmy.connection import Connection
-from asyncmy.constants import CR
+from asyncmy.constants import CR, ER
 
 from app.database.bounds import IDLE_TRANSACTION
 
@@ -40,6 +40,7 @@ def connector(connect_timeout: float, statement_timeout: float | None) -> Callab
         # The driver's own limit ends when the socket is open; the server may say nothing after that.
         async with asyncio.timeout(connect_timeout):
             await connection.connect()
+            connection.longest = await _longest(connection)
         connection.statement_timeout = statement_timeout
         return connection
 
@@ -55,12 +56,23 @@ def _session(statement_timeout: float | None) -> str:
     return _SESSION + _LIMITS.format(lock=lock, seconds=f"{seconds:.3f}", milliseconds=int(seconds * 1000))
 
 
+async def _longest(connection: Connection) -> int:
+    cursor = connection.cursor()
+    await cursor.execute("SELECT @@max_allowed_packet")
+    return int((await cursor.fetchone())[0])
+
+
 class _Connection(Connection):
     """One whose statements end in time. The driver's own `read_timeout` hangs when the server takes no bytes either."""
 
     statement_timeout: float | None = None
+    longest = 2**30
+    """Bytes of a statement that the server takes. It hangs up on whoever sends more, as if it were away."""
 
     async def query(self, sql: Any, unbuffered: bool = False) -> Any:
+        # In UTF-8 a character has four bytes at most, and a packet one more than its statement.
+        if len(sql) * 4 >= self.longest and len(sql.encode() if isinstance(sql, str) else sql) >= self.longest:
+            raise errors.DataError(ER.NET_PACKET_TOO_LARGE, "The statement is longer than the server takes")
         return await self._within(super().query(sql, unbuffered))  # type: ignore[no-untyped-call]  # the driver's
 
     async def commit(self) -> None:

@@ -5,6 +5,8 @@ from asyncpg import PostgresError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.core.errors import DatabaseUnavailable
+
 TROUBLE = (DBAPIError, PoolTimeout, OSError, TimeoutError, PostgresError, DriverInterfaceError)
 """All that work with a database may raise when it goes wrong; the driver's own errors while a connection is made."""
 
@@ -27,8 +29,13 @@ _AWAY_NUMBERS = frozenset(
     )
     for number in of_one_kind
 )
+_PACKET_TOO_LARGE = 1153
 _OF_THE_CLIENT = range(2000, 3000)
 """The server cannot be reached, does not answer, or says what nobody understands."""
+
+
+class TooMuchAtOnce(DatabaseUnavailable):
+    """The database takes no statement that is so long: to try the same again is of no use until it is set up anew."""
 
 
 def is_away(error: Exception) -> bool:
@@ -43,3 +50,9 @@ def is_away(error: Exception) -> bool:
         # MariaDB and MySQL, whose driver calls an OperationalError whatever it has no better name for.
         return state.startswith(_AWAY_STATES) or number in _AWAY_NUMBERS or number in _OF_THE_CLIENT
     return isinstance(error, OperationalError | InterfaceError) or state.startswith(_AWAY_STATES)
+
+
+def is_too_much(error: Exception) -> bool:
+    """Whether what was to be written is more than the server takes at once, as MariaDB and MySQL bound it."""
+    orig = error.orig if isinstance(error, DBAPIError) else None
+    return orig is not None and orig.args[:1] == (_PACKET_TOO_LARGE,)

@@ -7,13 +7,18 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
+from app.domain.passages import Page
 from app.parsing.confinement import confine, grant
 from app.parsing.document import Opener, Source
 from app.parsing.errors import Damaged, TooLarge, TooManyPages, Unreadable
 from app.parsing.kinds import FileKind
 from app.parsing.messages import MOST, Answer, Drawn, Opened, Read, Refused, Render, Turned, framed, receive
 
+_BLOCKS = 10_000
+"""Of one page: whoever reads them takes as many at a time as they are, and others wait. What is text and no block is
+told by its blank lines, which is all that a text has; so a page of more only loses the headings behind these."""
 _ROOMS = {
     FileKind.PDF: "pdf",
     FileKind.DOCX: "docx",
@@ -69,7 +74,11 @@ def _read(request: Read) -> Iterator[Answer]:
     yield Opened(document.page_count)
     for number in range(request.first, document.page_count + 1):
         grant(limits.page_seconds)
-        yield Turned(document.page(number))
+        yield Turned(_bounded(document.page(number)))
+
+
+def _bounded(page: Page) -> Page:
+    return page if len(page.blocks) <= _BLOCKS else replace(page, blocks=page.blocks[:_BLOCKS])
 
 
 def _opener(kind: FileKind) -> Opener:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -34,9 +33,8 @@ class Ended:
 class Child:
     """Whoever has begun one closes it: that kills it, waits for its end and leaves nothing behind."""
 
-    def __init__(self, process: Process, folder: Path) -> None:
+    def __init__(self, process: Process) -> None:
         self._process = process
-        self._folder = folder
         self._leaving: asyncio.Task[None] | None = None
 
     @classmethod
@@ -44,7 +42,7 @@ class Child:
         """Raises OSError where no process is to be had."""
         beginning = asyncio.get_running_loop().create_task(_start(request), context=Context())
         try:
-            begun = cls(*await asyncio.shield(beginning))
+            begun = cls(await asyncio.shield(beginning))
         except asyncio.CancelledError:
             beginning.add_done_callback(_abandon)
             raise
@@ -107,7 +105,6 @@ class Child:
                 if self._process.stdout is not None:
                     await self._process.stdout.read()  # what is left in the pipe would keep asyncio waiting
                 await self._process.wait()
-        await asyncio.to_thread(_remove, self._folder)
 
 
 @asynccontextmanager
@@ -119,10 +116,10 @@ async def child(request: Request) -> AsyncIterator[Child]:
         await begun.close()
 
 
-async def _start(request: Request) -> tuple[Process, Path]:
-    folder = Path(tempfile.mkdtemp(prefix="reading-"))
-    try:
-        process = await asyncio.create_subprocess_exec(
+async def _start(request: Request) -> Process:
+    # Where it begins is gone at once: nothing can be put there, and nothing is left behind however this process ends.
+    with tempfile.TemporaryDirectory(prefix="reading-", ignore_cleanup_errors=True) as folder:
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "app.parsing.child"),
             stdin=PIPE,
             stdout=PIPE,
@@ -132,10 +129,6 @@ async def _start(request: Request) -> tuple[Process, Path]:
             pass_fds=(request.descriptor,),
             start_new_session=True,
         )
-    except BaseException:
-        _remove(folder)
-        raise
-    return process, folder
 
 
 def _environment() -> dict[str, str]:
@@ -145,11 +138,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": root, "LANG": "C.UTF-8", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def _abandon(beginning: "asyncio.Task[tuple[Process, Path]]") -> None:
+def _abandon(beginning: "asyncio.Task[Process]") -> None:
     """Its beginner was cancelled while it began."""
     if not beginning.cancelled() and beginning.exception() is None:
-        Child(*beginning.result()).drop()
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+        Child(beginning.result()).drop()

@@ -52,12 +52,6 @@ _ATTACHED = (
     .join(collections, collections.c.id == _D.collection_id)
     .where(_D.file_id == bindparam("file"), _OF_USER, collections.c.name == ATTACHMENTS)
 )
-_COLLECTIONS_OF = (
-    select(_D.collection_id)
-    .where(_D.id.in_(bindparam("documents", expanding=True)), _OF_USER, _D.collection_id.is_not(None))
-    .distinct()
-    .order_by(_D.collection_id)
-)
 _INDEXED = (
     select(_D.id, _D.chunk_count, _D.status)
     .where(_OF_USER, _OF_INDEX, _D.id > bindparam("after"))
@@ -70,7 +64,9 @@ _ALL_INDEXED = (
     .order_by(_D.id)
     .limit(bindparam("at_most"))
 )
-_HELD = select(_D.id, _D.chunk_count, _D.status).where(_OWN, _OF_INDEX)
+_HELD = select(_D.id, _D.chunk_count, _D.status).where(
+    _D.id.in_(bindparam("documents", expanding=True)), _OF_USER, _OF_INDEX
+)
 _ANY_READY = select(_D.id).where(_READY, _OWNED).order_by(_D.id).limit(1)
 _OWNERS = (
     select(_D.user_id)
@@ -197,20 +193,15 @@ class DocumentRepository(Repository):
         """The documents of a file that it has because it was attached to a message."""
         return [row["id"] for row in await self._connection.rows(_ATTACHED, {"user": user_id, "file": file_id})]
 
-    async def collections_of(self, user_id: str, document_ids: Sequence[str]) -> Sequence[str]:
-        """The collections that some of the user's documents are in."""
-        rows = await self._connection.rows(_COLLECTIONS_OF, {"user": user_id, "documents": document_ids})
-        return [row["collection_id"] for row in rows]
-
     async def indexed(self, user_id: str, *, after: str, limit: int) -> Sequence[Held]:
         """The next of a user's documents by id that an index has, or is to have."""
         rows = await self._connection.rows(_INDEXED, {"user": user_id, "after": after, "at_most": limit})
         return [_to_held(row) for row in rows]
 
-    async def held(self, user_id: str, document_id: str) -> Held | None:
-        """The same of one document."""
-        row = await self._row(_HELD, {"user": user_id, "document": document_id})
-        return _to_held(row) if row else None
+    async def held(self, user_id: str, document_ids: Sequence[str]) -> Mapping[str, Held]:
+        """The same of some documents, by id."""
+        rows = await self._connection.rows(_HELD, {"user": user_id, "documents": document_ids})
+        return {row["id"]: _to_held(row) for row in rows}
 
     async def any_ready(self) -> bool:
         """Whether anybody counts on finding something."""

@@ -41,6 +41,7 @@ _NOTED = (
 )
 _LEARNT = delete(index_changes).where(index_changes.c.id.in_(bindparam("ids", expanding=True)))
 _FORGET = delete(index_changes).where(index_changes.c.space == bindparam("of_space"))
+_FORGET_STRANGERS = delete(index_changes).where(index_changes.c.space.not_in(select(index_spaces.c.name)))
 _WAITING = select(func.count().label("total")).select_from(index_changes)
 _SPACES = select(index_spaces).order_by(index_spaces.c.created_at)
 _ADD_SPACE = insert(index_spaces)
@@ -94,6 +95,10 @@ class IndexRepository(Repository):
 
     def learnt(self, change_ids: Sequence[str]) -> None:
         self._connection.later(_LEARNT, {"ids": change_ids})
+
+    async def forget_strangers(self) -> None:
+        """Forget what spaces had to learn that are not there."""
+        await self._connection.run(_FORGET_STRANGERS)
 
     async def waiting(self) -> int:
         """How many changes wait, in all spaces."""

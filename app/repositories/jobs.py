@@ -62,6 +62,9 @@ _UNATTENDED = (
     .order_by(_J.status, _J.created_at, _J.id)
     .limit(bindparam("at_most"))
 )
+_WAITING_COUNT = select(func.count().label("total")).where(
+    _J.status.in_((JobStatus.QUEUED.value, JobStatus.RUNNING.value)), _FREE
+)
 _KEEP = update(jobs).where(_HELD).values(expires_at=_EXPIRY)
 _PROGRESS = (
     update(jobs)
@@ -186,6 +189,11 @@ class JobRepository(Repository):
         """All jobs that nobody works on, as in `waiting`."""
         rows = await self._connection.rows(_UNATTENDED, {"at_most": limit})
         return [row["id"] for row in rows]
+
+    async def waiting_count(self) -> int:
+        """How many jobs nobody works on, as in `waiting`."""
+        row = await self._row(_WAITING_COUNT)
+        return int(row["total"]) if row else 0
 
     async def under_way(self, user_id: str) -> int:
         """How many of a user's documents are not read to the end yet."""

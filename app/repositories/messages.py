@@ -26,6 +26,12 @@ _LENGTHS = _PAGE_AFTER.with_only_columns(
     (func.length(messages.c.content) + func.coalesce(func.length(messages.c.reasoning), 0)).label("length")
 )
 _AFTER = messages.c.position > bindparam("after")
+_NEWEST_ANSWER = (
+    select(messages)
+    .where(_IN, messages.c.parent_id == bindparam("question"), messages.c.role == Author.ASSISTANT.value)
+    .order_by(messages.c.position.desc())
+    .limit(1)
+)
 _NEWEST_FIRST = select(messages).where(_IN).order_by(messages.c.position.desc()).limit(bindparam("at_most"))
 _NEWEST_FIRST_BEFORE = _NEWEST_FIRST.where(messages.c.position < bindparam("before"))
 _SAME_BRANCH = messages.alias("same_branch")
@@ -66,8 +72,10 @@ class MessageRepository(Repository):
         answer_id: str,
         model: str,
         generation_id: str,
+        sources: str | None = None,
     ) -> None:
-        """Add a user's message, if there is one, and the answer to come, behind the one at position `after`.
+        """Add a user's message, if there is one, and the answer to come, behind the one at position `after`; `sources`
+        is JSON, and what is known of the answer's before it begins.
 
         The transaction fails with ConversationBusy when another post was faster.
         """
@@ -85,6 +93,7 @@ class MessageRepository(Repository):
             "status": Status.STREAMING.value,
             "model": model,
             "generation_id": generation_id,
+            "sources": sources,
             "created_at": now(),
         }
         rows = [answer]
@@ -99,6 +108,7 @@ class MessageRepository(Repository):
                 "status": Status.COMPLETE.value,
                 "model": None,
                 "generation_id": None,
+                "sources": None,
             }
             rows = [asked, {**answer, "parent_id": question.id, "position": after + 2, "branch_id": branch_id}]
         self._connection.later(_ADD, rows, conflict=ConversationBusy)
@@ -114,12 +124,12 @@ class MessageRepository(Repository):
         reasoning: Sequence[Reasoning] = (),
         sources: str | None = None,
     ) -> None:
-        """Give a streaming message its text and its ending; `sources` is JSON."""
+        """Give a streaming message its text and its ending; `sources` is JSON, and without any those stay that it was
+        begun with."""
         values = {
             "message": message_id,
             "content": content,
             "reasoning": msgspec.json.encode(reasoning).decode() if reasoning else None,
-            "sources": sources,
             "status": status.value,
             "input_tokens": bill and bill.input_tokens,
             "output_tokens": bill and bill.output_tokens,
@@ -128,10 +138,17 @@ class MessageRepository(Repository):
             "failure_detail": failure and failure.detail,
             "failure_retryable": failure and failure.retryable,
         }
+        if sources is not None:
+            values["sources"] = sources
         self._connection.later(_FINISH, values)
 
     async def get(self, message_id: str) -> Message | None:
         row = await self._row(_GET, {"message": message_id})
+        return to_message(row) if row else None
+
+    async def newest_answer(self, conversation_id: str, question_id: str) -> Message | None:
+        """To a message of this conversation."""
+        row = await self._row(_NEWEST_ANSWER, {"conversation": conversation_id, "question": question_id})
         return to_message(row) if row else None
 
     async def spot(self, conversation_id: str, message_id: str) -> Spot | None:

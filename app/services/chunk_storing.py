@@ -20,17 +20,18 @@ _CHUNKS = 100
 
 @dataclass(slots=True)
 class Packed:
-    """How many there are, and of how many characters the pages they were packed of."""
+    """How many there are, and of how many characters the pages they were packed of; how many pages have a flaw."""
 
     chunks: int = 0
     characters: int = 0
+    flawed: int = 0
 
 
 class ChunkStoring:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def store(self, held: HeldJob) -> None:
+    async def store(self, held: HeldJob) -> Packed:
         """All chunks anew, whatever an earlier try has left, and then it is the index's turn. Raises Lost,
         DatabaseUnavailable."""
         await held.packing()
@@ -41,9 +42,11 @@ class ChunkStoring:
         while pages := await self._database.now.chunks.pages(held.document.id, after=after, limit=_PAGES):
             for page in pages:
                 packed.characters += len(page.text)
+                packed.flawed += page.flaw is not None
             await self._pack(held, packer, pages, packed)
             after = pages[-1].number
         await held.hand_over(chunk_count=packed.chunks, characters=packed.characters, packing=packing.VERSION)
+        return packed
 
     async def _pack(self, held: HeldJob, packer: Packer, pages: Sequence[Page], packed: Packed) -> None:
         passages = (passage for page in pages for passage in packer.add(page))

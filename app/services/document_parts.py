@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.config import Settings
+from app.core.document_metrics import DocumentMetrics
 from app.database import Database
 from app.domain.ports import JobPost, JobRunner
 from app.parsing.limits import ReadingLimits
@@ -42,13 +43,14 @@ def document_parts(
     blobs: Blobs,
     post: JobPost | None = None,
     *,
+    metrics: DocumentMetrics | None = None,
     handed_over: Callable[[], None] = lambda: None,
 ) -> DocumentParts:
     """`post` leads to those who read documents; without it this process does. `handed_over` is called when the index
-    has something to learn of one."""
+    has something to learn of one. Without `metrics` nobody hears of what is counted."""
     most = settings.max_documents_under_way_per_user
     scratch = Scratch(settings.data_dir / "tmp", blobs)
-    reading = ingestion(settings, database, scratch, handed_over)
+    reading = ingestion(settings, database, scratch, metrics or DocumentMetrics(), handed_over)
     runner = HandingOut(database, post) if post else Runner(database, reading.work, at_once=settings.ingest_at_once)
     clearing = DocumentClearing(database, blobs)
     return DocumentParts(
@@ -65,11 +67,15 @@ def document_parts(
 
 
 def ingestion(
-    settings: Settings, database: Database, scratch: Scratch, handed_over: Callable[[], None] = lambda: None
+    settings: Settings,
+    database: Database,
+    scratch: Scratch,
+    metrics: DocumentMetrics,
+    handed_over: Callable[[], None] = lambda: None,
 ) -> Ingestion:
     """The reading of documents alone, for processes that do nothing else."""
-    pages = PageStoring(database, scratch, _reading_limits(settings))
-    return Ingestion(database, pages, ChunkStoring(database), handed_over)
+    pages = PageStoring(database, scratch, _reading_limits(settings), metrics)
+    return Ingestion(database, pages, ChunkStoring(database), metrics, handed_over)
 
 
 def _reading_limits(settings: Settings) -> ReadingLimits:

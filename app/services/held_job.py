@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from app.core.errors import DatabaseUnavailable
-from app.database import Database, Transaction
+from app.database import Database, TooMuchAtOnce, Transaction
 from app.domain.documents import Chunk, Document, DocumentStatus, Job, Mishap
 from app.domain.passages import Page
+from app.parsing.errors import TooLarge
 from app.repositories.chunks import TextRefused
 from app.repositories.jobs import PACKING, READING
 from app.services.index_notes import note
@@ -55,10 +56,13 @@ class HeldJob:
             await self._progress(tx, self.job.stage, self.job.pages_done)
 
     async def read(self, pages: Sequence[Page]) -> None:
-        """These are the next pages."""
-        async with self.step() as tx:
-            tx.chunks.add_pages(self.document.id, pages)
-            await self._progress(tx, self.job.stage, pages[-1].number)
+        """These are the next pages. Raises TooLarge for one that the database would never take."""
+        try:
+            async with self.step() as tx:
+                tx.chunks.add_pages(self.document.id, pages)
+                await self._progress(tx, self.job.stage, pages[-1].number)
+        except TooMuchAtOnce as error:
+            raise TooLarge("One of its pages has more text than the database takes at once.") from error
 
     async def packing(self) -> None:
         """All pages are stored."""

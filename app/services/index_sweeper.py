@@ -54,10 +54,24 @@ class IndexSweeper:
         self._metrics.swept(orphans, missing)
         return Swept(orphans, missing)
 
+    async def is_whole(self, space: Space) -> bool:
+        """Whether it has every document that is ready. Raises VectorsUnavailable, DatabaseUnavailable."""
+        async for user_id in self._owners():
+            began = monotonic()
+            rows = await self._rows(user_id)
+            there = await self._index.kept.documents(space, user_id)
+            if not all(_agree(row, there.get(each, 0)) for each, row in rows.items() if row.ready):
+                return False
+            await asyncio.sleep(monotonic() - began)
+        return True
+
     async def drop_strangers(self) -> None:
         """Forget spaces that no row speaks of: all in a folder, which is ours alone; on a server those of this
-        database's documents. Raises VectorsUnavailable, DatabaseUnavailable.
+        database's documents. And what such a space was still told while it went. Raises VectorsUnavailable,
+        DatabaseUnavailable.
         """
+        async with self._database.transaction(durable=False) as tx:
+            await tx.index.forget_strangers()
         there = await self._index.kept.spaces()
         known = {row.name for row in await self._database.now.index.spaces()}
         homes = {Site.of(name).home for name in known}
@@ -101,11 +115,10 @@ class IndexSweeper:
         missing: list[str] = []
         async with self._database.transaction(durable=False) as tx:
             noted = await tx.index.noted(space.name, doubtful)
+            now = await tx.documents.held(user_id, doubtful)
             for document_id in doubtful:
-                if document_id in noted:
-                    continue
-                held = await tx.documents.held(user_id, document_id)
-                if held == rows.get(document_id):
+                held = now.get(document_id)
+                if document_id not in noted and held == rows.get(document_id):
                     (missing if held else orphans).append(document_id)
             tx.index.note(space.name, user_id, [*orphans, *missing])
         return Swept(len(orphans), len(missing))

@@ -23,7 +23,7 @@ _LOOKED_EACH = 1.0
 _TENDED_EACH = 2.0
 _SWEPT_EACH = 600.0
 _SETTLED_FOR = 10.0
-"""Seconds on duty before the first sweep."""
+"""Seconds on duty before the first sweep, and with a new space: no transaction takes as long."""
 _AT_ONCE = 3
 """Documents that are learnt at once, two of one user's at most: a long one keeps nobody waiting."""
 _OF_ONE_USER = 2
@@ -50,6 +50,8 @@ class Indexing:
         *,
         looked_each: float = _LOOKED_EACH,
         tended_each: float = _TENDED_EACH,
+        settled_for: float = _SETTLED_FOR,
+        seen: int = _SEEN,
     ) -> None:
         self._database = database
         self._index = index
@@ -59,6 +61,10 @@ class Indexing:
         self._metrics = metrics
         self._looked_each = looked_each
         self._tended_each = tended_each
+        self._settled_for = settled_for
+        self._seen = seen
+        self._seen_to: dict[str, str] = {}
+        """Of each space the last change of those that were looked at; the next part is looked at then."""
         self._targets: Sequence[Target] = ()
         self._woken = asyncio.Event()
         self._under_way: dict[_Key, asyncio.Task[None]] = {}
@@ -94,23 +100,34 @@ class Indexing:
 
     async def tend_forever(self) -> None:
         """See to the spaces, and compare them with the rows."""
-        swept_at = _now() + _SETTLED_FOR - _SWEPT_EACH
+        sweep_at = _now() + self._settled_for
         while True:
+            await self._tried(self._count)
+            before = self._targets
             tended = self._index.on_duty and await self._tried(self._tend)
-            if tended and _now() - swept_at >= _SWEPT_EACH and await self._tried(self._sweep):
-                swept_at = _now()
+            if self._targets != before:
+                # Whoever was writing when a space was added did not know of it, and told only those that were there.
+                sweep_at = min(sweep_at, _now() + self._settled_for)
+            if tended and _now() >= sweep_at and await self._tried(self._sweep):
+                sweep_at = _now() + _SWEPT_EACH
             await asyncio.sleep(self._tended_each)
 
     async def _tend(self) -> None:
         before = self._targets
         self._targets = await self._spaces.tend()
-        self._metrics.index_changes.set(await self._database.now.index.waiting())
         if self._targets != before:
             self.wake()
 
+    async def _count(self) -> None:
+        """What waits, as the one process tells that is on duty, and most of all while the index is away."""
+        on_duty, rows = self._index.on_duty, self._database.now
+        self._metrics.index_changes.set(await rows.index.waiting() if on_duty else 0)
+        self._metrics.documents.jobs_waiting.set(await rows.jobs.waiting_count() if on_duty else 0)
+
     async def _sweep(self) -> None:
         for target in self._targets:
-            await self._sweeper.sweep(target.space)
+            if target.filled:
+                await self._sweeper.sweep(target.space)
         if self._targets:
             await self._sweeper.drop_strangers()
             self.wake()
@@ -135,16 +152,31 @@ class Indexing:
             return
         for target in self._targets:
             await self._forget(target)
-            for lesson in _lessons(await self._database.now.index.next(target.space.name, limit=_SEEN)):
-                if self._may(target, lesson):
-                    self._begin(target, lesson)
+            await self._begin_some(target)
+
+    async def _begin_some(self, target: Target) -> None:
+        """Of a part of what waits; of the next part once there is nothing more to begin in this one: what has to wait,
+        for its turn or for the embedder, keeps nothing behind it."""
+        name = target.space.name
+        changes = await self._database.now.index.next(name, after=self._seen_to.get(name, ""), limit=self._seen)
+        for lesson in _lessons(changes):
+            if self._may(target, lesson):
+                self._begin(target, lesson)
+        if len(self._under_way) < _AT_ONCE:
+            self._seen_to[name] = changes[-1].id if len(changes) == self._seen else ""
 
     async def _forget(self, target: Target) -> None:
         """First what is quickly done, and was promised: that what is deleted is gone."""
-        gone = await self._database.now.index.gone(target.space.name, limit=_SEEN)
-        for change in gone:
-            if change.document_id is None or (target.space.name, change.document_id) not in self._under_way:
+        for change in await self._database.now.index.gone(target.space.name, limit=_SEEN):
+            if change.document_id is None:
+                await self._learning.forget_user(target.space, change.user_id, change.id)
+                continue
+            key = (target.space.name, change.document_id)
+            if key not in self._under_way:
                 await self._learning.forget(target.space, change.user_id, change.document_id, [change.id])
+                self._failures.pop(key, None)
+                self._owing.pop(key, None)
+                self._not_before.pop(key, None)
 
     def _may(self, target: Target, lesson: Lesson) -> bool:
         key = (target.space.name, lesson.document_id)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from time import monotonic
 
+from app.core.document_metrics import DocumentMetrics
 from app.core.errors import DatabaseUnavailable, FileUnreadable, StorageFull, StorageUnavailable
 from app.database import Database
 from app.domain.documents import Mishap
@@ -32,13 +34,18 @@ class Ingestion:
         database: Database,
         pages: PageStoring,
         chunks: ChunkStoring,
+        metrics: DocumentMetrics,
         handed_over: Callable[[], None] = lambda: None,
+        *,
+        later: float = _LATER,
     ) -> None:
-        """`handed_over` is called when there is something that the index has to learn."""
+        """`handed_over` is called when there is something that the index has to learn; `later` is in seconds."""
         self._database = database
+        self._later = later
         self._handed_over = handed_over
         self._pages = pages
         self._chunks = chunks
+        self._metrics = metrics
         self._owner_id = new_id()
 
     async def work(self, job_id: str) -> bool:
@@ -85,6 +92,7 @@ class Ingestion:
             if mishap is not None:
                 logger.info("a document cannot be read", extra={**about, "code": mishap.code})
                 await held.fail(mishap)
+                self._metrics.failed(mishap.code)
         except Lost:
             logger.info("the reading of a document was cancelled, or taken over", extra=about)
         except _AWAY as error:
@@ -98,24 +106,29 @@ class Ingestion:
         """Why it cannot be read; None once it is."""
         if held.job.attempts > _MOST_OWNERS:
             return Mishap("crashed", "Reading this document has ended this service again and again.")
+        began = monotonic()
         await held.begin()
         try:
             await self._pages.store(held)
         except (Unreadable, FileUnreadable) as error:
             return Mishap(error.code, error.detail)
-        await self._chunks.store(held)
+        packed = await self._chunks.store(held)
+        self._metrics.read(monotonic() - began, whole=not packed.flawed)
         self._handed_over()
         return None
 
     async def _postpone(self, held: HeldJob) -> None:
+        self._metrics.put_off()
         try:
-            await held.postpone(_LATER)
+            await held.postpone(self._later)
         except (Lost, DatabaseUnavailable):
             return  # it is another's, or will be when the lease has run out
 
     async def _give_up(self, held: HeldJob) -> None:
+        mishap = Mishap("internal", "Something went wrong on our side.")
         try:
-            await held.fail(Mishap("internal", "Something went wrong on our side."))
+            await held.fail(mishap)
+            self._metrics.failed(mishap.code)
         except (Lost, DatabaseUnavailable):
             return
 

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 
+from app.core.document_metrics import DocumentMetrics
 from app.core.errors import FileUnreadable
 from app.database import Database
 from app.domain.files import StoredFile
@@ -20,10 +21,11 @@ _LOOKED_AT = 50
 
 
 class PageStoring:
-    def __init__(self, database: Database, scratch: Scratch, limits: ReadingLimits) -> None:
+    def __init__(self, database: Database, scratch: Scratch, limits: ReadingLimits, metrics: DocumentMetrics) -> None:
         self._database = database
         self._scratch = scratch
         self._limits = limits
+        self._metrics = metrics
 
     async def store(self, held: HeldJob) -> None:
         """Store all pages that are not yet.
@@ -50,6 +52,7 @@ class PageStoring:
             await held.opened(reading.page_count)
             async for part in parts:
                 await held.read(part)
+                self._metrics.pages(len(part), sum(page.flaw is not None for page in part))
 
     async def _file(self, held: HeldJob) -> StoredFile:
         document = held.document

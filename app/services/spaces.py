@@ -60,8 +60,9 @@ class Spaces:
         wanted = await self._wanted(site, rows)
         if wanted.name not in {row.name for row in rows}:
             await self._make(wanted)
-        for row in await self._here(site):
-            await self._fill(row)
+        here = await self._here(site)
+        for row in here:
+            await self._fill(row, asked=any(each.current for each in here))
         await self._switch(site, wanted)
         await self._drop(site, wanted)
         return self._targets(await self._here(site), wanted)
@@ -138,13 +139,14 @@ class Spaces:
                 await tx.index.switch(space.name)
         logger.info("a space of the index is being filled")
 
-    async def _fill(self, row: IndexSpace) -> None:
-        """Note some more documents, once it has learnt most of the last ones."""
+    async def _fill(self, row: IndexSpace, *, asked: bool) -> None:
+        """Note some more documents, once it has learnt most of the last ones. Where none is `asked`, nobody finds
+        anything until all are noted: there those are not waited for whose embedder is away."""
         if row.filled_to is None:
             return
         async with self._database.transaction() as tx:
             waiting = await tx.index.next(row.name, limit=_NOTED_AT_ONCE)
-            if len(waiting) == _NOTED_AT_ONCE or not await tx.index.hold_duty(DUTY, self._index.holder):
+            if (asked and len(waiting) == _NOTED_AT_ONCE) or not await tx.index.hold_duty(DUTY, self._index.holder):
                 return
             found = await tx.documents.all_indexed(after=row.filled_to, limit=_NOTED_AT_ONCE)
             _note(tx, row.name, found)
@@ -155,11 +157,9 @@ class Spaces:
         row = rows.get(wanted.name)
         if row is None or row.current or row.filled_to is not None:
             return
-        if await self._database.now.index.next(row.name, limit=1):
-            return
-        if await self._sweeper.sweep(wanted):
-            return  # something is left to learn after all
         old = next((each.name for each in rows.values() if each.current), None)
+        if not await self._has_caught_up(wanted, asked=old):
+            return
         async with self._database.transaction() as tx:
             if not await tx.index.hold_duty(DUTY, self._index.holder):
                 return
@@ -171,6 +171,18 @@ class Spaces:
                 tx.index.note(wanted.name, change.user_id, [change.document_id])
             await tx.index.switch(wanted.name)
         logger.info("documents are looked for in another space of the index from now on")
+
+    async def _has_caught_up(self, space: Space, *, asked: str | None) -> bool:
+        """Where another is asked meanwhile: all that there is to learn, for what is ready is to be found. Where none is
+        nobody finds anything: what is ready will do, however much comes after it, and if need be by terms alone."""
+        waits = bool(await self._database.now.index.next(space.name, limit=1))
+        if asked is not None:
+            return not waits and not await self._sweeper.sweep(space)
+        if await self._sweeper.is_whole(space):
+            return True
+        if not waits:
+            await self._sweeper.sweep(space)
+        return False
 
     async def _drop(self, site: Site, wanted: Space) -> None:
         """What is neither asked nor wanted."""
@@ -191,7 +203,7 @@ class Spaces:
         learning = [row for row in rows if row.current or row.name == wanted.name]
         learning.sort(key=lambda row: not row.current)
         return [
-            Target(Space(row.name, row.dimensions), number == 0, self._embedder_of(row))
+            Target(Space(row.name, row.dimensions), number == 0, self._embedder_of(row), row.filled_to is None)
             for number, row in enumerate(learning)
         ]
 

@@ -67,7 +67,9 @@ class FakeEmbedder:
 
 
 class Keeper:
-    def __init__(self, database: Database, place: Place, embedder: Embedder | None = None) -> None:
+    """Its times are short; `seen` is how many changes are looked at in one go."""
+
+    def __init__(self, database: Database, place: Place, embedder: Embedder | None = None, *, seen: int = 500) -> None:
         self.database = database
         self.metrics = Metrics([], "test")
         self.index = Index(database, place)
@@ -83,6 +85,8 @@ class Keeper:
             self.metrics,
             looked_each=0.05,
             tended_each=0.1,
+            settled_for=0.5,
+            seen=seen,
         )
         self.retrieval = Retrieval(
             database, self.index, self.metrics, embedder=embedder, reranker=None, max_question_chars=200_000

@@ -119,6 +119,41 @@ async def test_who_was_replaced_meanwhile_has_it_looked_at_again(database_kind: 
     assert [change.document_id for change in await database.now.index.next(space.name, limit=9)] == [document.id]
 
 
+class Overtaking(MemoryVectors):
+    """While something is written here, another takes over and has learnt it."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.document: Document | None = None
+        self._database = database
+
+    async def upsert(self, space: Space, tenant: str, points: Sequence[Point]) -> None:
+        await super().upsert(space, tenant, points)
+        if self.document is not None:
+            async with self._database.transaction() as tx:
+                await tx.documents.restate(self.document, DocumentStatus.READY)
+
+
+async def test_what_was_written_or_taken_out_by_one_who_was_replaced_is_looked_at_again(database: Database) -> None:
+    alice = await rows.user(database)
+    store = Overtaking(database)
+    keeper = Keeper(database, SharedPlace(store))
+    async with keeping(keeper):
+        document, other = [await rows.read(database, alice, PAGES, title=title) for title in ("One", "Other")]
+        await eventually(lambda: _ready(database, document, other))
+    space = Space((await database.now.index.spaces())[0].name)
+    async with database.transaction() as tx:
+        assert await tx.index.take_duty(DUTY, "another", 60)
+    store.document = document
+
+    target = Target(space, leads=True, embedder=None)
+    assert await keeper.learning.learn(target, Lesson(alice, document.id, [])) is Outcome.CHANGED
+    await keeper.learning.forget(space, alice, other.id, [])
+
+    noted = await database.now.index.next(space.name, limit=9)
+    assert [change.document_id for change in noted] == [document.id, other.id]
+
+
 class Picky(MemoryVectors):
     """Refuses one document, as an engine may that stumbles over it."""
 

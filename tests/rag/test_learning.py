@@ -1,5 +1,7 @@
 """What the index learns of documents: that they are there, that they changed, and that they are gone."""
 
+import asyncio
+
 from app.database import Database
 from app.domain.documents import Document, DocumentStatus, JobStatus
 from app.services.index_notes import note
@@ -102,6 +104,42 @@ async def test_that_a_user_is_gone_is_not_believed_of_one_who_has_documents(data
 
     await eventually(lambda: _nothing_waits(database))
     assert await keeper.points(alice) == 1
+
+
+async def test_a_closed_account_leaves_nothing_however_long_its_documents_take_to_go(
+    database_kind: str, database: Database, keep: Keep
+) -> None:
+    keeper, alice = await keep(), await rows.user(database)
+    document = await rows.read(database, alice, WARRANTY)
+    await eventually(lambda: ready(database, document))
+
+    async with database.transaction() as tx:
+        await tx.users.bury(alice)
+        await note(tx, alice, [None])
+    await eventually(lambda: _points(keeper, alice, 0))
+    late = await rows.read(database, alice, GUARANTEE)  # it was being read
+    await eventually(lambda: ready(database, late))
+    while parts := await database.now.belongings.some(alice):
+        for part in parts:
+            async with database.transaction() as tx:
+                await tx.belongings.drop(part)
+
+    await eventually(lambda: _nothing_waits(database))
+    assert await keeper.points(alice) == 0
+
+
+async def test_a_document_that_was_read_while_the_first_space_was_made_is_learnt(
+    database: Database, keep: Keep
+) -> None:
+    await keep()
+    alice = await rows.user(database)
+    await asyncio.sleep(1)  # there was nothing to compare
+    first = await rows.read(database, alice, WARRANTY)
+    await eventually(lambda: ready(database, first))
+
+    second = await rows.read(database, alice, GUARANTEE, told=False)  # as by one who saw no space to tell
+
+    await eventually(lambda: ready(database, second))
 
 
 async def test_a_document_that_was_read_anew_is_found_as_it_is_now(database: Database, keep: Keep) -> None:

@@ -11,9 +11,11 @@ from app.database import Database
 from app.domain.documents import Document, DocumentStatus
 from app.domain.vectors import Point, Space, SparseVector
 from app.repositories.base import new_id
+from tests.eval.memory import MemoryVectors
 from tests.rag import rows
 from tests.rag.conftest import Keep
-from tests.rag.keeper import FakeEmbedder, Keeper, eventually
+from tests.rag.dying import SharedPlace
+from tests.rag.keeper import FakeEmbedder, Keeper, eventually, keeping
 
 TEXTS = [f"Machine {n} stands in hall {n % 7}. Its warranty lasts {n} years." for n in range(120)]
 
@@ -148,6 +150,23 @@ async def test_a_folder_that_was_lost_is_filled_again(database: Database, keep: 
     assert await keeper.points(alice) == 30
 
 
+async def test_a_server_that_lost_everything_is_filled_without_the_embedder_too(database: Database) -> None:
+    embedder = FakeEmbedder("first", 16)
+    alice, documents = await shelf(database, count=10)
+    async with keeping(Keeper(database, SharedPlace(MemoryVectors()), embedder)):
+        await eventually(lambda: all_ready(database, documents))
+        await eventually(lambda: _nothing_waits(database))
+    embedder.away = True
+
+    async with keeping(Keeper(database, SharedPlace(MemoryVectors()), embedder)) as keeper:
+        await eventually(lambda: _has_spaces(keeper))
+        await eventually(lambda: _finds(keeper, alice, "machine 7"))
+        assert await keeper.points(alice) == 10
+
+        embedder.away = False
+        await eventually(lambda: _nothing_waits(database))
+
+
 async def test_what_was_carried_on_elsewhere_is_not_taken_for_up_to_date(
     database: Database, keep: Keep, tmp_path: Path
 ) -> None:
@@ -200,6 +219,24 @@ async def test_spaces_that_nobody_knows_are_dropped(database: Database, keep: Ke
     await keeper.sweeper.drop_strangers()
 
     assert await keeper.store.spaces() == [await keeper.current()]
+
+
+async def test_what_a_space_was_told_while_it_was_dropped_is_forgotten(
+    database_kind: str, database: Database, keep: Keep
+) -> None:
+    alice, documents = await shelf(database, count=1)
+    keeper = await keep()
+    await eventually(lambda: all_ready(database, documents))
+    async with database.transaction() as tx:
+        tx.index.note("dropped", alice, [documents[0].id])
+
+    await keeper.sweeper.drop_strangers()
+
+    assert await database.now.index.waiting() == 0
+
+
+async def _has_spaces(keeper: Keeper) -> bool:
+    return bool(await keeper.store.spaces())
 
 
 async def _finds(keeper: Keeper, user_id: str, question: str) -> bool:
