@@ -1,26 +1,27 @@
-"""What a model writes from documents, checked on its way: marks that name sources, and images.
+"""What a model writes from documents, checked on its way: marks that name sources, and what a browser would load.
 
 `[2]` names the second source. A mark that names none is taken out. So is the `!` that makes an image of a link, and the
 `<` of a tag that loads something: a document may have talked the model into having a reader's browser call somebody.
-Code is left as it is.
+Code is left as it is; but what is code to us and may be none to others keeps its marks alone.
 """
 
 import re
 
-_NUMBERS = r"\d{1,3}(?:\s{0,3}[,，、;；–—-]\s{0,3}\d{1,3}){0,40}"
+from app.domain.code_runs import CodeRuns
+
+_NUMBERS = r"\d{1,3}(?:\s{0,2}[,，、;；–—-]\s{0,2}\d{1,3}){0,20}"
 _MARK = re.compile(rf"[\[［【]\s{{0,3}}(?:\^|[Ss]ources?\s?|来源|资料)?({_NUMBERS})\s{{0,3}}[\]］】]")
-_BEGUN = re.compile(r"[\[［【][\s\d,，、;；–—^Sources来源资料-]{0,60}")
-"""What may become a mark."""
+_BEGUN = re.compile(r"[\[［【][\s\d,，、;；–—^Sources来源资料-]{0,180}")
+"""What may become a mark: any beginning of one."""
 _SPECIAL = re.compile(r"[`!<\[［【\n]")
-_TAG = re.compile(
-    r"<(?=/?(?:img|image|svg|picture|source|video|audio|iframe|object|embed|link|script|style|input)\b)", re.I
+_LOADING = (
+    "img|image|svg|picture|source|video|audio|track|iframe|frame|frameset|object|embed|applet|link|script|style|input|"
+    "meta|base|body|form|button|math"
 )
-_TAG_BEGUN = re.compile(r"</?[A-Za-z]{0,7}")
-_BACKTICKS = re.compile("`+")
-_FENCE = 3
-_LONGEST_RUN = 64
-_LONGEST_CODE = 200
-"""Backticks, and characters of code within a line, that are waited for."""
+# With attributes, any: one of them may be a style, and that name an image.
+_TAG = re.compile(rf"<(?=/?(?:{_LOADING})\b|[a-z][a-z0-9-]*(?!\s?/?>)[\s/]|[a-z][a-z0-9-]{{40}})", re.I)
+_TAG_BEGUN = re.compile(r"</?(?:[A-Za-z][A-Za-z0-9-]{0,40}\s?/?)?")
+_IMAGE = re.compile(r"!(?=\[)")
 
 
 class Marks:
@@ -32,11 +33,10 @@ class Marks:
     def __init__(self, count: int | None) -> None:
         self._count = count
         self._held = ""
-        self._fence = 0
-        """How many backticks have opened the block of code that we are in."""
-        self._line_is_blank = True
-        """Whether nothing but white space was said since the line began."""
-        self._escaped = False
+        self._code = CodeRuns()
+        self._last = ""
+        self._gone = False
+        """Whether a mark was taken out since `_last` was said."""
         self.cited: set[int] = set()
         self.dropped = 0
 
@@ -65,53 +65,46 @@ class Marks:
 
     def _say(self, text: str, said: list[str]) -> None:
         if text:
+            text = self._apart(text)
             said.append(text)
-            self._line_is_blank = not text.rpartition("\n")[2].strip() and (self._line_is_blank or "\n" in text)
-            self._escaped = text.endswith("\\") and not text.endswith("\\\\")
+            self._code.note(text)
+
+    def _apart(self, text: str) -> str:
+        """Nothing becomes an image or a tag by what stood between its parts being taken out."""
+        image = self._last == "!" and text[0] == "[" and not self._code.hides
+        tag = self._gone and (self._last == "<" or (_of_a_name(self._last) and _of_a_name(text[0])))
+        self._gone = False
+        self._last = text[-1]
+        return f" {text}" if image or tag else text
 
     def _special(self, text: str, at: int, said: list[str], *, ended: bool) -> int | None:
         """Where reading goes on; None where more of the text has to come first."""
         character = text[at]
-        if character == "`" and not self._escaped:
+        if character == "`" and not self._code.escaped:
             return self._backticks(text, at, said, ended=ended)
-        if self._fence or character in "\n`":
+        if character == "<" and not self._code.hides:
+            return self._tag(text, at, said, ended=ended)
+        if self._code.fence or character in "\n`":
             self._say(character, said)
             return at + 1
         if character == "!":
             return self._exclamation(text, at, said, ended=ended)
-        if character == "<":
-            return self._tag(text, at, said, ended=ended)
         return self._bracket(text, at, said, ended=ended)
 
     def _backticks(self, text: str, at: int, said: list[str], *, ended: bool) -> int | None:
-        end = at
-        while end < len(text) and text[end] == "`":
-            end += 1
-        run = end - at
-        if end == len(text) and not ended and run < _LONGEST_RUN:
+        end = self._code.run(text, at, ended=ended)
+        if end is None:
             return None
-        if self._fence or (run >= _FENCE and self._line_is_blank):
-            if not self._fence:
-                self._fence = run
-            elif self._line_is_blank and run >= self._fence:
-                self._fence = 0
-        elif run < _LONGEST_RUN:
-            closed = self._closed(text, end, run, ended=ended)
-            if closed is None:
-                return None
-            end = max(end, closed)
-        self._say(text[at:end], said)
+        span = text[at:end]
+        if not span.strip("`"):
+            self._say(span, said)
+            return end
+        if not self._code.is_sure(span):
+            span = _IMAGE.sub("! ", _TAG.sub("< ", span))
+        span = self._apart(span)
+        said.append(span)
+        self._code.note_code(span)
         return end
-
-    def _closed(self, text: str, start: int, run: int, *, ended: bool) -> int | None:
-        """Where code ends that began in this line; 0 where nothing closes it, so that it is none."""
-        for found in _BACKTICKS.finditer(text, start, start + _LONGEST_CODE):
-            if "\n" in text[start : found.start()]:
-                return 0
-            if found.end() - found.start() == run:
-                return found.end() if ended or found.end() < len(text) else None
-        waits = not ended and len(text) - start < _LONGEST_CODE and "\n" not in text[start:]
-        return None if waits else 0
 
     def _exclamation(self, text: str, at: int, said: list[str], *, ended: bool) -> int | None:
         if at + 1 == len(text) and not ended:
@@ -130,7 +123,8 @@ class Marks:
     def _tag(self, text: str, at: int, said: list[str], *, ended: bool) -> int | None:
         if not ended and _TAG_BEGUN.fullmatch(text, at):
             return None
-        self._say("&lt;" if _TAG.match(text, at) else "<", said)
+        defused = "< " if self._code.fence else "&lt;"
+        self._say(defused if _TAG.match(text, at) else "<", said)
         return at + 1
 
     def _bracket(self, text: str, at: int, said: list[str], *, ended: bool) -> int | None:
@@ -145,7 +139,9 @@ class Marks:
         if text.startswith("(", mark.end()):
             self._say(text[at : mark.end()], said)
         else:
-            self._say(self._checked(mark), said)
+            checked = self._checked(mark)
+            self._say(checked, said)
+            self._gone = self._gone or not checked
         return mark.end()
 
     def _checked(self, mark: re.Match[str]) -> str:
@@ -156,6 +152,10 @@ class Marks:
         if len(known) == len(named):
             return f"[{re.sub(r'[，、;；]', ',', mark[1])}]" if len(named) > 1 else f"[{known[0]}]"
         return f"[{', '.join(map(str, known))}]" if known else ""
+
+
+def _of_a_name(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 def guarded(text: str, count: int | None) -> str:

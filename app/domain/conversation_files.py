@@ -124,6 +124,9 @@ class SourcesPart(_Part):
     files: Annotated[
         Annotated[list[UsedPart], Meta(max_length=100)] | None, Meta(description="What became of files.")
     ] = None
+    collections: Annotated[
+        Annotated[list[_Id], Meta(max_length=100)] | None, Meta(description="What was searched: ids, uuids.")
+    ] = None
 
     @classmethod
     def stored(cls, sources: str | None) -> "SourcesPart | None":

@@ -3,19 +3,19 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from app.domain.findings import Findings, Hit
 
-_MOST = 3800
-"""Bytes: an event becomes one block of a stream, and one send holds whole blocks of 4 KiB at most."""
+_MOST = 3950
+"""Bytes: an event becomes one block of a stream, with some 80 around it, and one send holds whole blocks of 4 KiB at
+most."""
 _SIZES = ((400, 120), (240, 120), (160, 100), (100, 80), (60, 60), (30, 40), (15, 30))
 """Characters of a quote and of a title, from what is good to what still says something."""
 _LEAST = ((60, 40), (30, 20), (15, 10), (0, 0))
 """The same of sources that are told without ids of their own, until all fits."""
 MOST = 20
-"""Sources, and files, that fit."""
-_AND_FILES = 12
-"""Sources, where files are told beside them."""
+"""Sources, or files, that fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +29,55 @@ class UsedFile:
     reason: str | None = None
 
 
-def payload(findings: Findings | None, files: Sequence[UsedFile] = ()) -> bytes:
+def payload(findings: Findings | None, files: Sequence[UsedFile] = (), collection_ids: Sequence[str] = ()) -> bytes:
     """Sources are numbered from 1, in the order of the hits; quotes and titles are shortened until all fits, which what
-    `shown` leaves of the hits does."""
-    told: dict[str, object] = {}
-    if findings is not None:
-        told = {"answerable": findings.answerable, "confidence": round(findings.confidence, 3)}
-    hits = findings.hits if findings is not None else ()
+    `shown` leaves of the hits does beside the same files and collections. The collections that were searched are told
+    too, 20 at most: another answer to the same question is to be from them, whatever was found."""
     encoded = b""
     for whole, (quote, title) in [*((True, each) for each in _SIZES), *((False, each) for each in _LEAST)]:
-        sources = [_source(number, hit, quote, title, whole=whole) for number, hit in enumerate(hits, 1)]
-        attached = {"files": [_file(each, title) for each in files]} if files else {}
-        encoded = _one_line(json.dumps({"sources": sources, **told, **attached}, ensure_ascii=False)).encode()
+        encoded = _encoded(findings, files, collection_ids, quote, title, whole=whole)
         if len(encoded) <= _MOST:
             break
     return encoded
 
 
-def shown(findings: Findings, files: int) -> Findings:
-    """As much of what was found as can be told beside so many files, and so is to be numbered."""
-    return replace(findings, hits=findings.hits[: _AND_FILES if files else MOST])
+def shown(findings: Findings, files: Sequence[UsedFile], collection_ids: Sequence[str]) -> Findings:
+    """As much of what was found as can be told beside these, and so is to be numbered."""
+    least = replace(findings, hits=findings.hits[:MOST])
+    while least.hits and len(_encoded(least, files, collection_ids, *_LEAST[-1], whole=False)) > _MOST:
+        least = replace(least, hits=least.hits[:-1])
+    return least
+
+
+def together(found: Findings, within: Findings) -> Findings:
+    """What was found in collections, and in files beside them, by turns: however much can be told, it is of both."""
+    return Findings(
+        [hit for pair in zip_longest(found.hits, within.hits) for hit in pair if hit is not None],
+        answerable=found.answerable or within.answerable,
+        confidence=max(found.confidence, within.confidence),
+    )
+
+
+def _encoded(
+    findings: Findings | None,
+    files: Sequence[UsedFile],
+    collection_ids: Sequence[str],
+    quote: int,
+    title: int,
+    *,
+    whole: bool,
+) -> bytes:
+    hits = findings.hits if findings is not None else ()
+    told: dict[str, object] = {
+        "sources": [_source(number, hit, quote, title, whole=whole) for number, hit in enumerate(hits, 1)]
+    }
+    if findings is not None:
+        told |= {"answerable": findings.answerable, "confidence": round(findings.confidence, 3)}
+    if files:
+        told["files"] = [_file(each, title) for each in files]
+    if collection_ids:
+        told["collections"] = list(collection_ids)
+    return _one_line(json.dumps(told, ensure_ascii=False)).encode()
 
 
 def _source(number: int, hit: Hit, quote: int, title: int, *, whole: bool) -> Mapping[str, object]:

@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 from app.domain.cards import ModelCard
 from app.domain.citing import Marks
-from app.domain.events import Finish, ProviderEvent, TextDelta
+from app.domain.events import Finish, ProviderEvent, ReasoningDelta, TextDelta
+from app.domain.failures import GenerationFailure
 from app.domain.prompts import ModelRequest
 from app.domain.providers import Provider
 from app.domain.text import decode, encode
@@ -24,11 +25,22 @@ class Cited:
         return self._inner.id
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
-        """Raises GenerationFailure; then what was held back, the beginning of a mark at most, is not said."""
+        """Raises GenerationFailure. What was held back is said before, unless nothing was said: then all of it may be
+        tried again."""
         self.marks = marks = Marks(self._sources)
+        visible = False
         async with aclosing(self._inner.stream(request)) as batches:
-            async for batch in batches:
-                yield list(_checked(marks, batch))
+            try:
+                async for batch in batches:
+                    checked = list(_checked(marks, batch))
+                    visible = visible or any(isinstance(each, TextDelta | ReasoningDelta) for each in checked)
+                    yield checked
+            except GenerationFailure:
+                if visible:
+                    yield _rest(marks)
+                raise
+        if visible:
+            yield _rest(marks)
 
     async def models(self) -> Sequence[ModelCard]:
         return await self._inner.models()
@@ -43,6 +55,11 @@ def _checked(marks: Marks, batch: Sequence[ProviderEvent]) -> Iterator[ProviderE
             if text := marks.feed(decode([event.raw])):
                 yield TextDelta(encode(text))
             continue
-        if isinstance(event, Finish) and (rest := marks.flush()):
-            yield TextDelta(encode(rest))
+        if isinstance(event, Finish):
+            yield from _rest(marks)
         yield event
+
+
+def _rest(marks: Marks) -> Sequence[ProviderEvent]:
+    rest = marks.flush()
+    return [TextDelta(encode(rest))] if rest else []

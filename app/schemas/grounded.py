@@ -83,3 +83,4 @@ class SourcesAnswer(Answer):
     answerable: bool | None = Field(None, description="Whether they hold the answer, as far as that can be told.")
     confidence: float | None = Field(None, description="How sure that is, from 0 to 1.")
     files: list[UsedFileAnswer] | None = Field(None, description="What became of attached files.")
+    collections: list[Id] | None = Field(None, description="The collections that were searched.")

@@ -10,6 +10,7 @@ from app.domain.cards import ModelCard
 from app.domain.chat import Author, Conversation, Generation, Question, Status, Turn
 from app.domain.entries import Entry, entries
 from app.domain.paths import Path
+from app.domain.sources import payload
 from app.repositories.base import new_id
 from app.repositories.conversations import Entered
 from app.services.context import longest_answer, room
@@ -65,12 +66,14 @@ async def acknowledge(
     *,
     owner_id: str,
     attached: Sequence[Attached] = (),
+    collection_ids: Sequence[str] = (),
     found_by: Sequence[Entry] = (),
     ticket: str | None = None,
 ) -> Acknowledged:
     """Write the user's message, the answer to come, its generation and the idempotency record; spend a `ticket`.
 
-    `attached` are the files of the message; one that takes another's place has those of that one, too.
+    `attached` are the files of the message; one that takes another's place has those of that one, too. The answer is to
+    be from `collection_ids`, and so is another in its place, however far this one gets.
     `found_by` are the search entries of the message, which take a while to make and no transaction.
 
     Raises NotFound, Invalid or ConversationBusy, or the transaction fails with that, KeyRace or Unauthenticated (a
@@ -88,7 +91,8 @@ async def acknowledge(
         entered = await _enter(tx, user_id, turn.conversation_id)
         place = await _place(tx, entered, turn, card)
         conversation = _go_on(tx, entered.conversation, turn, card, answer_id)
-    generation = _append(tx, conversation, place, question_id, answer_id, generation_id, owner_id)
+    sources = payload(None, (), collection_ids).decode() if collection_ids else None
+    generation = _append(tx, conversation, place, question_id, answer_id, generation_id, owner_id, sources)
     attached = _each_once([*attached, *place.replaced])[:MOST_FILES]
     if place.question is not None:
         tx.attachments.add(conversation.id, question_id, attached)
@@ -115,6 +119,7 @@ def _append(
     answer_id: str,
     generation_id: str,
     owner_id: str,
+    sources: str | None,
 ) -> Generation:
     """Add the question, if there is one to add, the answer to come, and the run that is to write it."""
     generation = Generation(
@@ -137,6 +142,7 @@ def _append(
         answer_id=answer_id,
         model=conversation.model,
         generation_id=generation_id,
+        sources=sources,
     )
     tx.generations.add(generation)
     return generation

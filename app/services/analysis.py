@@ -56,6 +56,15 @@ class Kept:
     key: IdempotencyKey | None
 
 
+@dataclass(slots=True)
+class _Shared:
+    """One file of which several requests ask at once: `made` by one of them, `used` once one is acknowledged."""
+
+    asking: int = 0
+    made: bool = False
+    used: bool = False
+
+
 def expect_pdf(received: Received) -> None:
     """Raises NotAPdf."""
     if received.kind is not FileKind.PDF:
@@ -76,6 +85,7 @@ class Analysis:
         self._files = files
         self._adding = adding
         self._catalogue = catalogue
+        self._shared: dict[str, _Shared] = {}
 
     async def keep(
         self, principal: Principal, receiving: Receiving, received: Received, asked: Asked, key: IdempotencyKey | None
@@ -91,16 +101,25 @@ class Analysis:
         return Kept(file, file.id == received.blob_id, asked, key)
 
     async def begin(self, principal: Principal, kept: Kept) -> Started:
-        """Let a model answer; a file of which nothing comes is not kept.
+        """Let a model answer; a file of which nothing comes, for nobody who asks at the same time, is not kept.
 
         Raises DocumentUnreadable where nothing of it can be shown to the model, and what `ChatService.post` raises.
         """
+        shared = self._shared.setdefault(kept.file.id, _Shared())
+        shared.asking += 1
+        shared.made = shared.made or kept.made
         try:
-            return await self._begin(principal, kept)
+            started = await self._begin(principal, kept)
+            shared.used = True
+            return started
         except AppError:
-            if kept.made:
+            if shared.asking == 1 and shared.made and not shared.used:
                 await self._files.delete(principal.user.id, kept.file.id)
             raise
+        finally:
+            shared.asking -= 1
+            if not shared.asking:
+                del self._shared[kept.file.id]
 
     async def _begin(self, principal: Principal, kept: Kept) -> Started:
         turn = kept.asked.turn()

@@ -19,6 +19,7 @@ from app.parsing.kinds import FileKind
 from app.services.context import CHARACTERS
 from app.services.document_adding import DocumentAdding
 from app.services.page_images import PageImages
+from app.services.pieces import holds, joined
 from app.services.transcripts import head
 from app.services.uploads import own_file
 from app.stores.blobs.keeping import Blobs
@@ -38,6 +39,10 @@ _REQUEST_PAGES = 100
 _PAGES_AT_ONCE = 50
 _THRIFT = 3.0
 """Characters that a token of an excerpt is taken to have; Chinese has fewer, and then ends sooner."""
+_LEAST = 20
+"""Tokens that a piece of a page is worth."""
+_GLIMPSE = 8000
+"""Tokens of excerpts for a question that no passage answers."""
 _HELD = 256 * 1024 * 1024
 _COPIES = 3
 """Bytes that all prompts of one process hold together of pictures and PDFs: the file, its base64, and the request."""
@@ -107,6 +112,31 @@ class Attachments:
         """Add the newest of these files to `shown`. What cannot be is told with the reason, and fails nothing."""
         await _Showing(self, user_id, audience, shown).show(attached[:_MOST])
 
+    async def glimpse(self, shown: "Shown") -> None:
+        """Add excerpts of the large documents to `shown`, for a question of which their passages know nothing."""
+        tokens = _GLIMPSE // max(len(shown.large), 1)
+        for document in shown.large:
+            shown.texts.append(Whole(document.title, await self.excerpts(document, tokens)))
+
+    async def excerpts(self, document: Document, tokens: int) -> str:
+        """The beginning, and pages from all over a document that is too long, each under its number."""
+        pages = document.page_count or 1
+        fitting = max(1, int(pages * tokens * _THRIFT / max(document.characters, 1)))
+        step = max(1, -(-pages // fitting))
+        texts: list[str] = []
+        left = tokens
+        for first in range(1, pages + 1, step * _PAGES_AT_ONCE):
+            numbers = list(range(first, min(first + step * _PAGES_AT_ONCE, pages + 1), step))
+            async with self.database.snapshot() as tx:
+                found = await tx.chunks.page_texts(document.id, numbers)
+            for number in numbers:
+                text, taken = await asyncio.to_thread(_page, number, found.get(number, ""), left)
+                texts.append(text)
+                left -= taken
+                if left < _LEAST:
+                    return "\n\n".join(texts)
+        return "\n\n".join(texts)
+
     def take(self, size: int, shown: "Shown") -> bool:
         """Whether there is room for so many bytes, which are taken then."""
         taken = size * _COPIES
@@ -170,7 +200,7 @@ class _Showing:
         elif file.size > _IMAGE_BYTES or self._shown.pictures >= _IMAGES or not self._take(file.size):
             self._tell(file.id, file.name, "unread", "too_large")
         else:
-            self._shown.parts.append(Image(await self._bytes(file), file.media_type))
+            self._shown.parts.append(Image(await joined(await self._pieces(file)), file.media_type))
             self._tell(file.id, file.name, "image")
 
     async def _show_document(self, file: StoredFile, document: Document) -> None:
@@ -186,7 +216,7 @@ class _Showing:
         if document.mishap is not None:
             await self._show_unread(file, document.mishap.code)
         elif document.status is DocumentStatus.READY and self._excerpts:
-            text = await self._excerpted(document)
+            text = await self._house.excerpts(document, self._tokens)
             self._tokens -= await asyncio.to_thread(estimate, text)
             self._shown.texts.append(Whole(file.name, text))
             self._tell(file.id, file.name, "excerpts")
@@ -211,11 +241,11 @@ class _Showing:
         pages = await self._page_count(document)
         if pages is None or pages > self._pages_left or not self._take(file.size):
             return False
-        data = await self._bytes(file)
-        if _ENCRYPTED in data:
+        pieces = await self._pieces(file)
+        if await holds(pieces, _ENCRYPTED):
             return False
         self._pages_left -= pages
-        self._shown.parts.append(Pdf(data, file.name))
+        self._shown.parts.append(Pdf(await joined(pieces), file.name))
         self._tell(file.id, file.name, "pdf")
         return True
 
@@ -223,7 +253,8 @@ class _Showing:
         """What has no text may have been scanned, and some models see."""
         pictures: Sequence[bytes] = ()
         room = _IMAGES - self._shown.pictures
-        if code == "no_text" and file.media_type == _PDF and Input.IMAGE in self._card.inputs and room > 0:
+        sees = Input.IMAGE in self._card.inputs and room > 0 and self._has_time()
+        if code == "no_text" and file.media_type == _PDF and sees:
             pictures = await self._house.pages.of(file, room)
         seen = [each for each in pictures if self._take(len(each))]
         self._shown.parts += [Image(each, FileKind.PNG.media_type) for each in seen]
@@ -253,25 +284,6 @@ class _Showing:
         text = "\n\n".join(texts)
         return text if await asyncio.to_thread(estimate, text) <= self._tokens else None
 
-    async def _excerpted(self, document: Document) -> str:
-        """The beginning, and pages from all over a document that is too long, each under its number."""
-        pages = document.page_count or 1
-        fitting = max(1, int(pages * self._tokens * _THRIFT / max(document.characters, 1)))
-        step = max(1, -(-pages // fitting))
-        texts: list[str] = []
-        left = self._tokens
-        for first in range(1, pages + 1, step * _PAGES_AT_ONCE):
-            numbers = list(range(first, min(first + step * _PAGES_AT_ONCE, pages + 1), step))
-            async with self._house.database.snapshot() as tx:
-                found = await tx.chunks.page_texts(document.id, numbers)
-            for number in numbers:
-                text = f"[page {number}]\n{head(found.get(number, ''), left)}"
-                left -= await asyncio.to_thread(estimate, text)
-                if left <= 0:
-                    return "\n\n".join(texts)
-                texts.append(text)
-        return "\n\n".join(texts)
-
     async def _look(self, document: Document) -> Document:
         async with self._house.database.snapshot() as tx:
             found = await tx.documents.get(self._user_id, document.id)
@@ -279,9 +291,9 @@ class _Showing:
             raise NotFound
         return found
 
-    async def _bytes(self, file: StoredFile) -> bytes:
+    async def _pieces(self, file: StoredFile) -> Sequence[bytes]:
         async with aclosing(self._house.blobs.read(file.blob, 0, file.size)) as pieces:
-            return b"".join([piece async for piece in pieces])
+            return [piece async for piece in pieces]
 
     def _take(self, size: int) -> bool:
         if size > self._bytes_left or not self._house.take(size, self._shown):
@@ -294,3 +306,9 @@ class _Showing:
 
     def _tell(self, file_id: str, name: str, used: str, reason: str | None = None) -> None:
         self._shown.used.append(UsedFile(file_id, name, used, reason))
+
+
+def _page(number: int, text: str, tokens: int) -> tuple[str, int]:
+    """As much of a page as so many tokens hold, under its number, and how many it takes."""
+    shown = head(f"[page {number}]\n{text}", tokens)
+    return shown, estimate(shown)

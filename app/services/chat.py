@@ -176,7 +176,8 @@ class ChatService:
         slot = await self._engine.admit(user_id)
         try:
             await self._limits.spend(Limited.AI, principal.limit_key)
-            ground = await self._grounding.look(user_id, turn)
+            may_read_documents = Scope.RAG in principal.grants.scopes
+            ground = await self._grounding.look(user_id, turn, may_read_documents=may_read_documents)
             found_by = await entries_aside(user_id, turn.message or "")
             async with self._database.transaction(durable=False) as tx:
                 post = await acknowledge(
@@ -187,6 +188,7 @@ class ChatService:
                     key,
                     owner_id=self._engine.instance_id,
                     attached=ground.attached,
+                    collection_ids=ground.collection_ids,
                     found_by=found_by,
                     ticket=principal.ticket,
                 )

@@ -5,17 +5,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.core.errors import AppError, NotFound
+from app.core.errors import AppError, InsufficientScope, NotFound
 from app.database import Database, Transaction
 from app.domain.attachments import Attached
 from app.domain.chat import Author, Generation, Message, Turn
 from app.domain.citing import guarded
 from app.domain.conversation_files import SourcesPart
-from app.domain.documents import Document
+from app.domain.documents import ATTACHMENTS, Document
 from app.domain.findings import Findings
 from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.providers import Provider
-from app.domain.sources import UsedFile, payload
+from app.domain.sources import UsedFile, payload, together
 from app.domain.sources import shown as told
 from app.domain.usage import Attempt
 from app.generation.run import Preparation, Prepared
@@ -83,20 +83,24 @@ class Grounding:
         self.rewriting = rewriting
         self.compactions = compactions
 
-    async def look(self, user_id: str, turn: Turn) -> Ground:
+    async def look(self, user_id: str, turn: Turn, *, may_read_documents: bool) -> Ground:
         """Search for what a post asks, as it stands, so that what is away or unknown is refused before it is stored.
 
-        Raises NotFound (an unknown or foreign collection or file), VectorsUnavailable, DatabaseUnavailable.
+        Raises NotFound (an unknown or foreign collection or file), InsufficientScope (another answer from documents,
+        for a key that may read none), VectorsUnavailable, DatabaseUnavailable.
         """
         attached = await self.attachments.check(user_id, turn.file_ids)
+        ids: Sequence[str] | None = None
         if turn.collections:
-            ids: Sequence[str] = [each.id for each in await self.retrieval.collections(user_id, turn.collections)]
+            ids = [each.id for each in await self.retrieval.collections(user_id, turn.collections)]
         elif turn.message is None:
             ids = await self._collections_before(user_id, turn)
-        else:
-            ids = ()
-        if not ids:
+        if ids is None:
             return Ground(attached=attached)
+        if not may_read_documents:
+            raise InsufficientScope("This answer is from documents; another one needs the scope `rag`.")
+        if not ids:
+            return Ground((), NOTHING, attached)
         question = turn.message if turn.message is not None else await self._question(user_id, turn)
         findings = await self.retrieval.find(user_id, question, ids, top_k=turn.passages)
         return Ground(ids, findings, attached)
@@ -109,13 +113,19 @@ class Grounding:
                 message = await tx.messages.get(message.parent_id) or message
         return message.content
 
-    async def _collections_before(self, user_id: str, turn: Turn) -> Sequence[str]:
-        """Those that the answer is from to which another is asked for."""
+    async def _collections_before(self, user_id: str, turn: Turn) -> Sequence[str] | None:
+        """Those that the answer is from to which another is asked for, as far as they are there still; None where it is
+        from none."""
         async with self._database.snapshot() as tx:
-            message = await _replaced(tx, user_id, turn)
-            told = SourcesPart.stored(message.sources)
-            documents = {each.document_id for each in told.sources if each.document_id} if told else set()
-            return await tx.documents.collections_of(user_id, sorted(documents)) if documents else ()
+            message: Message | None = await _replaced(tx, user_id, turn)
+            if message is not None and message.role is Author.USER:
+                message = await tx.messages.newest_answer(message.conversation_id, message.id)
+            told = SourcesPart.stored(message.sources) if message is not None else None
+            if told is None or not told.collections:
+                return None
+            found = [await tx.collections.get(user_id, each) for each in told.collections]
+        # One without a name holds the files of all messages, and is never searched as a whole.
+        return [each.id for each in found if each is not None and each.name != ATTACHMENTS]
 
     def request(self, ground: Ground, post: Post) -> ModelRequest | Preparation:
         """What the model is asked; where there is anything to answer from, the run of the answer makes it ready."""
@@ -157,7 +167,7 @@ class _Grounded:
         post, wording, shown = self._post, grounded_wording(self._post.question), self._shown
         await self._show()
         findings, files = await self._found(shown)
-        sources = payload(findings, files)
+        sources = payload(findings, files, self._ground.collection_ids)
         if post.turn.strict and findings is not None and not findings.answerable and not (shown.texts or shown.parts):
             return Prepared(None, wording.unanswerable, sources)
         if post.provider.id == OFFLINE:
@@ -204,15 +214,19 @@ class _Grounded:
         if found is None and not shown.large:
             return None, shown.used
         others = await self._in_other_words()
-        if found is not None:
+        if found is not None and self._ground.collection_ids:
             found = await self._surest(found, others, self._ground.collection_ids)
         files = list(shown.used)
         if shown.large:
             within, reason = await self._in_files(shown.large, others)
             used = "unread" if reason else "passages"
+            # "What is this about?" is answered by no passage, and who attaches a file expects that it was looked at.
+            if reason is None and not within.answerable and self._post.provider.id != OFFLINE:
+                await self._attachments.glimpse(shown)
+                used = "excerpts"
             files += [UsedFile(each.file_id or "", each.title, used, reason) for each in shown.large]
-            found = _together(found, within)
-        return told(found, len(files)) if found is not None else None, files
+            found = within if found is None else together(found, within)
+        return told(found, files, self._ground.collection_ids) if found is not None else None, files
 
     async def _in_files(self, large: Sequence[Document], others: Sequence[str]) -> tuple[Findings, str | None]:
         """What is found in them, or why they were not searched."""
@@ -254,16 +268,6 @@ class _Grounded:
             return (other,) if other != post.question.strip() else ()
         before = latest_question(said)
         return (f"{post.question}\n{before[:_BEFORE]}",) if before else ()
-
-
-def _together(found: Findings | None, within: Findings) -> Findings:
-    if found is None:
-        return within
-    return Findings(
-        [*found.hits, *within.hits],
-        answerable=found.answerable or within.answerable,
-        confidence=max(found.confidence, within.confidence),
-    )
 
 
 def _rules(material: Material, wording: GroundedWording) -> str:

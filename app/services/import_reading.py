@@ -227,6 +227,7 @@ def _told(sources: SourcesPart) -> Iterator[str]:
         yield from filter(None, (each.title, each.quote, each.file_id, each.document_id, each.chunk_id))
     for file in sources.files or ():
         yield from filter(None, (file.file_id, file.name, file.used, file.reason))
+    yield from sources.collections or ()
 
 
 def _in_tree(file: ConversationFile) -> Iterator[Finding]:

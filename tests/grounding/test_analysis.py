@@ -1,5 +1,6 @@
 """A PDF and a question: each model is given what it takes of it."""
 
+import asyncio
 from base64 import b64decode
 from io import BytesIO
 from typing import Any
@@ -166,6 +167,20 @@ async def test_an_analysis_that_is_refused_leaves_nothing(alice: User, upstream:
 
     assert (await alice.http.get("/files")).json()["items"] == []
     assert upstream.calls == []
+
+
+async def test_a_file_that_others_ask_about_stays_when_one_is_refused(alice: User) -> None:
+    scan = {"file": ("scan.pdf", scanned())}
+    blind = asyncio.create_task(alice.http.post("/analyze/pdf", files=scan))
+    while not blind.done() and not (await alice.http.get("/files")).json()["items"]:
+        await asyncio.sleep(0.01)
+
+    seeing = await alice.http.post("/analyze/pdf", files=scan, data={"model": "openai/gpt-5"})
+
+    assert (await blind).json()["code"] == "no_text"
+    ((name, how),) = used(Stream.of(seeing.content))
+    assert (name, how in ("pdf", "pages")) == ("scan.pdf", True)  # as it is, if by then it is known how long it is
+    assert len((await alice.http.get("/files")).json()["items"]) == 1
 
 
 async def test_a_repetition_makes_nothing_anew(alice: User, upstream: Upstream) -> None:

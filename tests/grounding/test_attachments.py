@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.services.pieces import holds
 from tests.backend import User
 from tests.conftest import Serve
 from tests.grounding.library import LEASE, PUMP, prompt, upload
@@ -74,6 +75,20 @@ async def test_a_large_document_is_searched(alice: User, upstream: Upstream) -> 
     assert "warranty of two years" in told["sources"][0]["quote"]
     assert "warranty of two years" in prompt(upstream.calls[0])
     assert len(prompt(upstream.calls[0])) < 20_000
+
+
+async def test_a_question_about_the_whole_of_a_large_document_is_answered_from_excerpts(
+    alice: User, upstream: Upstream
+) -> None:
+    filling = "\n\n".join(f"Paragraph {number} tells of herons and of tides, at some length." for number in range(4000))
+    file_id = await upload(alice, "long.txt", f"A study of birds.\n\n{filling}".encode())
+
+    stream = await alice.chat("Please summarize it.", file_ids=[file_id])
+
+    assert used(stream) == [("long.txt", "excerpts", None)]
+    shown = prompt(upstream.calls[0])
+    assert "A study of birds." in shown
+    assert 10_000 < len(shown) < 60_000
 
 
 async def test_a_picture_is_shown_to_a_model_that_sees(alice: User, upstream: Upstream) -> None:
@@ -219,6 +234,30 @@ async def test_a_follow_up_about_a_large_file_is_searched_for_itself(alice: User
     )
 
     assert "warranty of two years" in stream.named("sources")[0]["sources"][0]["quote"]
+
+
+async def test_another_answer_about_a_file_is_from_none_of_other_conversations(alice: User, upstream: Upstream) -> None:
+    filling = "\n\n".join(f"Paragraph {number} tells of nothing in particular, at length." for number in range(4000))
+    one, other = [
+        await upload(alice, f"{name}.txt", f"{filling}\n\nThe pump {name} has a warranty of {years} years.".encode())
+        for name, years in (("P7", "two"), ("Q8", "nine"))
+    ]
+    first = await alice.chat("How long is the warranty of the pump?", file_ids=[one])
+    await alice.chat("How long is the warranty of the pump?", file_ids=[other])
+
+    again = await alice.http.post(
+        f"/conversations/{first.start['conversation_id']}/messages/{first.start['message_id']}/regenerate", json={}
+    )
+
+    (told,) = Stream.of(again.content).named("sources")
+    assert {source["file_id"] for source in told["sources"]} == {one}
+
+
+@pytest.mark.parametrize("border", range(1, 12))
+async def test_a_word_is_found_across_the_borders_of_pieces(border: int) -> None:
+    data = b"x /Encrypt x"
+    assert await holds([data[:border], b"", data[border : border + 1], data[border + 1 :]], b"/Encrypt")
+    assert not await holds([data[:border], data[border + 1 :]], b"/Encrypt" if 1 < border < 10 else b"-")
 
 
 async def test_a_hostile_file_holds_nobody_up(alice: User) -> None:

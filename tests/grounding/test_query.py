@@ -1,5 +1,6 @@
 """Questions to documents: answered from what was found, with sources that are true."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.backend import User
 from tests.conftest import Serve
 from tests.grounding.library import LEASE, PUMP, ask, prompt, read, sources
 from tests.sse import Stream, parse
-from tests.upstream import Answer, Refuse, Upstream
+from tests.upstream import Answer, Cut, Refuse, Reset, Silence, Upstream
 
 WARRANTY = "How long is the warranty of the pump?"
 UNKNOWN_ID = "01934a7e-0000-7000-8000-000000000000"
@@ -200,6 +201,57 @@ async def test_another_answer_is_from_the_same_documents(alice: User, upstream: 
     assert told["sources"] == sources(first)["sources"]
 
 
+async def test_another_answer_is_from_documents_also_where_they_hold_none(alice: User, upstream: Upstream) -> None:
+    await alice.http.post("/rag/collections", json={"name": "house"})
+    first = await ask(alice, WARRANTY)
+    messages = f"/conversations/{first.start['conversation_id']}/messages"
+    question, answer = [each["id"] for each in await alice.messages(first.start["conversation_id"])]
+
+    for message in (answer, question):
+        again = Stream.of((await alice.http.post(f"{messages}/{message}/regenerate", json={})).content)
+        assert again.named("sources")[0]["answerable"] is False
+    await alice.http.delete("/rag/collections/house")
+    without = Stream.of((await alice.http.post(f"{messages}/{answer}/regenerate", json={})).content)
+
+    assert without.named("sources")[0]["sources"] == []
+    assert all("(Nothing was found in the documents.)" in prompt(call) for call in upstream.calls)
+    assert len(upstream.calls) == 4
+
+
+async def test_another_answer_is_from_documents_also_where_the_first_was_stopped_before_it_began(
+    alice: User, upstream: Upstream
+) -> None:
+    await read(alice, "house", manual=PUMP)
+    upstream.script([Answer(("Two years [1].",)), Silence(), Answer(("Twelve kilograms [1].",))])
+    first = await ask(alice, WARRANTY)
+    asking = asyncio.create_task(ask(alice, "And its weight?", conversation_id=first.start["conversation_id"]))
+    await upstream.requested(2)
+    streaming = (await alice.messages(first.start["conversation_id"]))[-1]
+    await alice.http.post(f"/ai/generations/{streaming['generation_id']}/stop")
+    assert (await asking).done["status"] == "stopped"
+    upstream.script([Answer(("How heavy is the pump P7?",)), Answer(("Twelve kilograms [1].",))])
+
+    again = await alice.http.post(
+        f"/conversations/{first.start['conversation_id']}/messages/{streaming['id']}/regenerate", json={}
+    )
+
+    (told,) = Stream.of(again.content).named("sources")
+    assert told["sources"][0]["title"] == "manual"
+    assert Stream.of(again.content).text == "Twelve kilograms [1]."
+
+
+async def test_another_answer_from_documents_needs_their_scope(alice: User, upstream: Upstream) -> None:
+    await read(alice, "house", manual=PUMP)
+    first = await ask(alice, WARRANTY)
+    made = await alice.http.post("/users/me/api-keys", json={"name": "chat alone", "scopes": ["chat"]})
+    route = f"/conversations/{first.start['conversation_id']}/messages/{first.start['message_id']}/regenerate"
+
+    again = await alice.http.post(route, json={}, headers={"Authorization": f"Bearer {made.json()['key']}"})
+
+    assert (again.status_code, again.json()["code"]) == (403, "insufficient_scope")
+    assert len(upstream.calls) == 1
+
+
 async def test_an_edited_question_and_another_answer_can_be_from_documents_too(alice: User, upstream: Upstream) -> None:
     await read(alice, "house", manual=PUMP)
     first = await alice.chat("How many kilograms has the pump?")
@@ -217,6 +269,29 @@ async def test_an_edited_question_and_another_answer_can_be_from_documents_too(a
         assert said in told["sources"][0]["quote"]
     assert missing.status_code == 404
     assert len(upstream.calls) == 3
+
+
+@pytest.mark.parametrize("fault", [Cut(2), Cut(2, terminated=False), Reset(2)], ids=["end", "cut", "reset"])
+async def test_what_is_held_back_of_an_answer_that_breaks_off_is_kept(
+    alice: User, upstream: Upstream, fault: Cut | Reset
+) -> None:
+    await read(alice, "house", manual=PUMP)
+    upstream.script(Answer(("Run `pump", " --start", "` [1]."), fault=fault))
+
+    stream = await ask(alice, WARRANTY)
+
+    assert stream.done["status"] == "failed"
+    assert stream.text == "Run `pump --start"
+    assert (await alice.messages(stream.start["conversation_id"]))[-1]["content"] == stream.text
+
+
+async def test_what_is_held_back_of_an_answer_that_did_not_begin_is_no_beginning(
+    alice: User, upstream: Upstream
+) -> None:
+    await read(alice, "house", manual=PUMP)
+    upstream.script([Answer(("[", "1]"), fault=Cut(1)), Answer(("Two years [1].",))])
+
+    assert (await ask(alice, WARRANTY)).text == "Two years [1]."
 
 
 async def test_nothing_in_a_document_gets_out_of_its_source(alice: User, upstream: Upstream) -> None:
