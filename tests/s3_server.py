@@ -24,6 +24,7 @@ REGION = "eu-test-1"
 PAGE = 3
 """Keys in one answer to a list: few, so that there are pages."""
 LEAST_PART = 5 * 1024 * 1024
+_PAUSES: dict[str | int | None, float] = {"hang": 30, "slow": 0.3}
 
 
 @dataclass(slots=True)
@@ -33,14 +34,15 @@ class Stored:
 
 
 class S3Server:
-    """`objects` by key, `uploads` of parts that are under way; `fault` is what goes wrong from now on: `error`,
-    `garbage`, `hang`, or a status."""
+    """`objects` by key, `uploads` of parts that are under way; `fault` is what goes wrong from now on: `garbage`,
+    `hang`, `slow`, or a status; `read_fault` is the same of objects that are read alone."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Stored] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.calls: list[str] = []
         self.fault: str | int | None = None
+        self.read_fault: str | int | None = None
         self._numbers = itertools.count(1)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -64,17 +66,12 @@ class S3Server:
         request = Request(scope, receive)
         body = await request.body()
         self.calls.append(f"{request.method} {request.url.path.removeprefix(f'/{BUCKET}')}?{request.url.query}")
-        if self.fault == "hang":
-            await asyncio.sleep(30)
-        response = self._faulty() or self._refused(request, body) or self._served(request, body)
+        reads = request.method == "GET" and "list-type" not in request.query_params
+        fault = self.read_fault if reads and self.read_fault else self.fault
+        if fault in _PAUSES:
+            await asyncio.sleep(_PAUSES[fault])
+        response = _faulty(fault) or self._refused(request, body) or self._served(request, body)
         await response(scope, receive, send)
-
-    def _faulty(self) -> Response | None:
-        if self.fault == "garbage":
-            return Response(b"<html>\xff not what you expect", media_type="text/html")
-        if isinstance(self.fault, int):
-            return _error(self.fault, "InternalError")
-        return None
 
     def _refused(self, request: Request, body: bytes) -> Response | None:
         if not request.url.path.startswith(f"/{BUCKET}"):
@@ -152,6 +149,12 @@ class S3Server:
         whole = b"".join(parts[number] for number in told)
         self.objects[key] = Stored(whole)
         return _xml(f"<CompleteMultipartUploadResult><ETag>{_etag(whole)}</ETag></CompleteMultipartUploadResult>")
+
+
+def _faulty(fault: str | int | None) -> Response | None:
+    if fault == "garbage":
+        return Response(b"<html>\xff not what you expect", media_type="text/html")
+    return _error(fault, "InternalError") if isinstance(fault, int) else None
 
 
 def _listed(key: str, stored: Stored) -> str:

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.core.errors import StorageFull
+from app.core.errors import FileUnreadable, StorageFull
 from app.domain.files import StoredFile
 from app.repositories.base import new_id
 from app.stores.blobs.keeping import Blobs
@@ -18,18 +18,24 @@ _RESERVE = 256 * 1024 * 1024
 
 
 class Scratch:
-    """A folder of this machine. Raises OSError where it cannot be used."""
+    """A folder of this machine. Raises OSError where it cannot be used.
 
-    def __init__(self, folder: Path, blobs: Blobs) -> None:
+    `reserve` is in bytes, and stays free.
+    """
+
+    def __init__(self, folder: Path, blobs: Blobs, *, reserve: int | None = None) -> None:
         self._folder = folder
         self._blobs = blobs
+        self._reserve = reserve
 
     @asynccontextmanager
     async def copy(self, file: StoredFile) -> AsyncIterator[Path]:
         """The content of a file, under a path. Raises FileUnreadable, StorageUnavailable, StorageFull, OSError."""
+        if not await self._blobs.holds(file.blob, file.size):
+            raise FileUnreadable  # to read on past the end of it may look as if the storage were away
         path = self._folder / new_id()
         try:
-            await asyncio.to_thread(self._begin, path, file.size)
+            await self._begun(path, file.size)
             async with aclosing(self._blobs.read(file.blob, 0, file.size)) as pieces:
                 async for piece in pieces:
                     await asyncio.to_thread(_append, path, piece)
@@ -45,10 +51,24 @@ class Scratch:
         """Remove what crashes have left, and nobody has written to since then."""
         await asyncio.to_thread(self._tidy, before)
 
+    async def _begun(self, path: Path, size: int) -> None:
+        beginning = asyncio.ensure_future(asyncio.to_thread(self._begin, path, size))
+        try:
+            await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            beginning.add_done_callback(lambda begun: self._forget(path, begun))
+            raise
+
+    def _forget(self, path: Path, begun: "asyncio.Future[None]") -> None:
+        """Whoever wanted it was cancelled while it was made."""
+        if not begun.cancelled() and begun.exception() is None:
+            self.drop(path)
+
     def _begin(self, path: Path, size: int) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         disk = shutil.disk_usage(self._folder)
-        if disk.free - size < min(_RESERVE, disk.total // 20):
+        reserve = min(_RESERVE, disk.total // 20) if self._reserve is None else self._reserve
+        if disk.free - size < reserve:
             raise StorageFull
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
@@ -62,5 +82,12 @@ class Scratch:
 
 
 def _append(path: Path, piece: bytes) -> None:
-    with path.open("ab", buffering=0) as file:
-        file.write(piece)
+    """All of it: a disk that is nearly full takes a part without a word, and refuses only what comes next.
+
+    Never makes a file anew that was dropped meanwhile.
+    """
+    with path.open("r+b", buffering=0) as file:
+        file.seek(0, os.SEEK_END)
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[file.write(rest) :]
