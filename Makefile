@@ -62,7 +62,7 @@ check: $(TEST_STAMP) ## Lint, formatting, types, the direction of imports, migra
 bench: $(TEST_STAMP) ## Measure what the relay costs beside a bare relay and tutorial code; ARGS="--help" lists the options
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-load: $(TEST_STAMP) ## Measure what one worker holds: users, open streams, readers that do not read; ARGS="--help" lists the options
+load: $(TEST_STAMP) ## Measure what one worker holds: users, open streams, readers that do not read, documents beside chats; ARGS="--help" lists the options
 	@$(BIN)/python -m tests.load $(ARGS)
 
 eval: $(TEST_STAMP) ## Measure how well documents are read and found, on public sets: `make eval DATA=<folder>`; ARGS="--help" lists the options

@@ -263,7 +263,14 @@ def build(settings: Settings) -> House:
     titles = Titles(database, SideModel(catalogue, "TITLE_MODEL", settings.title_model), prices.cost, metrics, asides)
     files = FileService(database, blobs)
     orphans = Orphans(database, blobs, settings.max_upload_bytes)
-    papers = document_parts(settings, database, blobs, parts.job_post(settings), handed_over=indexed.indexing.wake)
+    papers = document_parts(
+        settings,
+        database,
+        blobs,
+        parts.job_post(settings),
+        metrics=metrics.documents,
+        handed_over=indexed.indexing.wake,
+    )
     retrieval = Retrieval(
         database,
         indexed.index,

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from app import migrations
 from app.core.config import Settings
+from app.core.document_metrics import DocumentMetrics
 from app.core.errors import DatabaseUnavailable
 from app.core.logging import describe
 from app.database import Database
@@ -33,7 +34,8 @@ class Workshop:
         self._database = Database(settings)
         self._blobs = parts.blobs(settings)
         self._scratch = Scratch(settings.data_dir / "tmp", self._blobs)
-        reading = ingestion(settings, self._database, self._scratch)
+        # Nothing is served here, so nobody can ask for what is counted.
+        reading = ingestion(settings, self._database, self._scratch, DocumentMetrics())
         self._runner = Runner(self._database, reading.work, at_once=at_once)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="workshop", daemon=True)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from app.core.document_metrics import DocumentMetrics
 from app.core.pace import Pace, Tallies
 from app.core.traffic import Traffic
 
@@ -64,6 +65,7 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self.documents = DocumentMetrics(registry)
         self.index_changes = Gauge(
             "ai_index_changes_waiting", "What the index of documents has yet to learn.", registry=registry
         )

@@ -85,13 +85,14 @@ class Served:
 
     def cpu(self) -> float:
         """Seconds of CPU that all its threads have used, and its children's."""
-        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in self._pids())
+        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in self.pids())
 
     def memory(self) -> int:
         """Resident bytes, with its children's."""
-        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE for pid in self._pids())
+        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE for pid in self.pids())
 
-    def _pids(self) -> Iterator[int]:
+    def pids(self) -> Iterator[int]:
+        """It, then its children and theirs."""
         parents = dict(_parents())
         yield self.pid
         for pid in list(parents):

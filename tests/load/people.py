@@ -1,7 +1,8 @@
-"""Users with accounts and sessions of their own, made beside the worker: signing up would take half a minute."""
+"""Users with accounts and sessions of their own, made before the worker: signing up would take half a minute."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    user_id: str
     token: str
 
     def asks(self, path: str, model: str, whose: str, **named: str) -> bytes:
@@ -26,10 +28,22 @@ class Person:
         return post(path, body, f"authorization: Bearer {self.token}\r\n")
 
 
-async def people(count: int, environment: Mapping[str, str]) -> Sequence[Person]:
-    """With the rows that signing up and in would leave. The database must be migrated, and no worker run on it yet."""
+@asynccontextmanager
+async def house_on(environment: Mapping[str, str]) -> AsyncIterator[House]:
+    """Of this process, to write rows with. The database must be migrated, and no worker run on it yet."""
     values: dict[str, Any] = {name.lower(): value for name, value in environment.items() if name in _NEEDED}
     house = build(Settings(_env_file=None, ollama_discovery=False, **values))
+    try:
+        yield house
+    finally:
+        house.passwords.close()
+        await house.database.close()
+        if house.standing_database is not house.database:
+            await house.standing_database.close()
+
+
+async def people(house: House, count: int) -> Sequence[Person]:
+    """With the rows that signing up and in would leave."""
     token = serving.set(Serving(address="127.0.0.1"))
     try:
         hashed = await house.passwords.hash("a long password")
@@ -42,10 +56,6 @@ async def people(count: int, environment: Mapping[str, str]) -> Sequence[Person]
         return await asyncio.gather(*map(one, range(count)))
     finally:
         serving.reset(token)
-        house.passwords.close()
-        await house.database.close()
-        if house.standing_database is not house.database:
-            await house.standing_database.close()
 
 
 _NEEDED = ("DATABASE_URL", "DATA_DIR", "SECRET_KEY", "ACCESS_TOKEN_MINUTES")
@@ -57,4 +67,4 @@ async def _person(house: House, number: int, hashed: str) -> Person:
     )
     pair = await house.signin.begin(Proven(user, hashed), user_agent="load")
     assert pair is not None
-    return Person(pair.access_token)
+    return Person(user.id, pair.access_token)

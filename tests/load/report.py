@@ -3,16 +3,18 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from tests.bench.figures import percentile
 from tests.bench.report import machine
 from tests.bench.table import Text
 from tests.load.cores import Cores
 from tests.load.crowd import Crowd
+from tests.load.documents import Brought
+from tests.load.documents_report import document_tables
 from tests.load.options import Options
 from tests.load.readers import Held
 from tests.load.results import Found
 from tests.load.stores import TITLES
 from tests.load.streams import Streams
+from tests.load.tables import aim, mean, ms, percentiles, said, table
 
 MEAN_MS = 200
 """The mark for a crowd with time to think."""
@@ -21,8 +23,6 @@ STUCK_MB = 4
 DROPPED_S = 45
 
 _BARE = Text("bare relay", "裸转发")
-_MET = Text("met", "达到")
-_MISSED = Text("not met", "未达到")
 _USERS = (
     Text("seconds of thought", "思考秒数"),
     Text("mean", "平均"),
@@ -55,15 +55,16 @@ def report(found: Found, options: Options, cores: Cores, *, language: str) -> st
     tables = []
     if found.users:
         title = Text(f"{options.users} users", f"{options.users} 个用户")
-        tables.append(_table(title, _USERS, _users(found, language), language))
+        tables.append(table(title, _USERS, _users(found, language), language))
     if found.streams:
         title = Text(f"{options.size.streams:,} open streams", f"{options.size.streams:,} 路同时打开的流")
-        tables.append(_table(title, _STREAMS, _streams(found, language), language))
+        tables.append(table(title, _STREAMS, _streams(found, language), language))
     for held in found.readers.values():
         stuck, healthy = held.readers.stuck, held.readers.healthy
         title = Text(f"{stuck} that do not read, {healthy} that do", f"{stuck} 个不读的与 {healthy} 个正常的读者")
-        tables.append(_table(title, _READERS, _readers(found, language), language))
-    return "\n\n".join([*tables, _said(_conditions(found, cores), language)])
+        tables.append(table(title, _READERS, _readers(found, language), language))
+    tables += document_tables(found, language)
+    return "\n\n".join([*tables, said(_conditions(found, cores), language)])
 
 
 def _users(found: Found, language: str) -> Iterator[Sequence[str]]:
@@ -72,9 +73,9 @@ def _users(found: Found, language: str) -> Iterator[Sequence[str]]:
         thinks = most > 0
         yield [
             f"`POST {path}`, {TITLES[kind]}",
-            f"{least:g}–{most:g}" if thinks else _said(Text("none", "无"), language),
+            f"{least:g}–{most:g}" if thinks else said(Text("none", "无"), language),
             *_times(crowd, language, marked=thinks),
-            _ms(_mean(crowd.first)) if crowd.first else "",
+            ms(mean(crowd.first)) if crowd.first else "",
             f"{crowd.rate:.0f}",
             f"{crowd.worker:.0%}",
             str(crowd.refused),
@@ -85,9 +86,9 @@ def _users(found: Found, language: str) -> Iterator[Sequence[str]]:
 def _times(crowd: Crowd, language: str, *, marked: bool) -> Sequence[str]:
     if not crowd.whole:
         return "", ""
-    mean = _mean(crowd.whole)
-    said = _aim(_ms(mean), mean * 1000 < MEAN_MS, language) if marked else _ms(mean)
-    return said, _percentiles(crowd.whole, 0.5, 0.95, 0.99)
+    middle = mean(crowd.whole)
+    shown = aim(ms(middle), middle * 1000 < MEAN_MS, language) if marked else ms(middle)
+    return shown, percentiles(crowd.whole, 0.5, 0.95, 0.99)
 
 
 def _streams(found: Found, language: str) -> Iterator[Sequence[str]]:
@@ -95,13 +96,13 @@ def _streams(found: Found, language: str) -> Iterator[Sequence[str]]:
         bare = kind == "bare"
         memory = f"{each.kilobytes:.0f}"
         yield [
-            _said(_BARE, language) if bare else TITLES[kind],
+            said(_BARE, language) if bare else TITLES[kind],
             f"{each.at_once:,}, {each.complete:,}",
-            (f"{memory} KB" if bare else _aim(f"{memory} KB", each.kilobytes <= STREAM_KB, language))
+            (f"{memory} KB" if bare else aim(f"{memory} KB", each.kilobytes <= STREAM_KB, language))
             + f", {each.kilobytes_after:.0f} KB",
             f"{each.worker:.0%}",
-            _percentiles(each.delays, 0.5, 0.95, 0.99),
-            _percentiles(each.endings, 0.5, 0.99),
+            percentiles(each.delays, 0.5, 0.95, 0.99),
+            percentiles(each.endings, 0.5, 0.99),
             str(len(each.errors)),
         ]
 
@@ -110,10 +111,10 @@ def _readers(found: Found, language: str) -> Iterator[Sequence[str]]:
     for kind, held in found.readers.items():
         yield [
             TITLES[kind],
-            _aim(f"{held.megabytes:.1f} MB", held.megabytes < STUCK_MB, language) + f" / {held.kernel:.2f} MB",
+            aim(f"{held.megabytes:.1f} MB", held.megabytes < STUCK_MB, language) + f" / {held.kernel:.2f} MB",
             _dropped(held, language),
             f"{held.stored}",
-            f"{held.healthy}, {_percentiles(held.delays, 0.5, 0.99)}",
+            f"{held.healthy}, {percentiles(held.delays, 0.5, 0.99)}",
             str(len(held.errors)),
         ]
 
@@ -122,48 +123,19 @@ def _dropped(held: Held, language: str) -> str:
     if not held.dropped:
         return ""
     first, last = min(held.dropped), max(held.dropped)
-    return _aim(f"{first:.0f} / {last:.0f} s", last <= DROPPED_S, language)
+    return aim(f"{first:.0f} / {last:.0f} s", last <= DROPPED_S, language)
 
 
 def _conditions(found: Found, cores: Cores) -> Text:
     count = os.cpu_count()
     worker, others = (", ".join(map(str, each)) for each in (cores.worker, cores.others))
-    loads: list[Crowd | Streams] = [*found.streams.values(), *(crowd for _, _, crowd in found.users)]
+    crowds = (crowd for _, _, crowd in found.users)
+    loads: list[Crowd | Streams | Brought] = [*found.streams.values(), *crowds, *found.documents.values()]
     client, vendor = (max((getattr(each, who) for each in loads), default=0.0) for who in ("client", "vendor"))
     return Text(
-        f"On {count} cores, {machine()}. The worker ran on core {worker}, everything else (client, model's server, "
-        f"PostgreSQL, Redis) on core {others}; the client took {client:.0%} of it at the most, the model's server "
-        f"{vendor:.0%}.",
-        f"{count} 核,{machine()}。服务进程在核 {worker} 上,其余(客户端、模型服务、PostgreSQL、Redis)都在核 {others} 上;"
-        f"客户端最多占它的 {client:.0%},模型服务 {vendor:.0%}。",
+        f"On {count} cores, {machine()}. The worker and its children ran on core {worker}, everything else (client, "
+        f"model's server, PostgreSQL, Redis) on core {others}; the client took {client:.0%} of it at the most, the "
+        f"model's server {vendor:.0%}.",
+        f"{count} 核,{machine()}。服务进程及其子进程在核 {worker} 上,其余(客户端、模型服务、PostgreSQL、Redis)都在核 "
+        f"{others} 上;客户端最多占它的 {client:.0%},模型服务 {vendor:.0%}。",
     )
-
-
-def _table(title: Text, head: Sequence[Text], rows: Iterator[Sequence[str]], language: str) -> str:
-    first = _line([f"**{_said(title, language)}**", *(_said(each, language) for each in head)])
-    rule = _line(["---"] * (len(head) + 1))
-    return "\n".join([first, rule, *map(_line, rows)])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _aim(value: str, met: bool, language: str) -> str:
-    return f"{value} ({_said(_MET if met else _MISSED, language)})"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _percentiles(values: Sequence[float], *shares: float) -> str:
-    return _ms(*(percentile(values, share) for share in shares)) if values else ""
-
-
-def _ms(*seconds: float) -> str:
-    return " / ".join(f"{each * 1000:.0f}" if each >= 0.01 else f"{each * 1000:.1f}" for each in seconds) + " ms"
-
-
-def _said(text: Text, language: str) -> str:
-    return text.zh if language == "zh" else text.en

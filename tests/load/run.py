@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench import readme
-from tests.load import cores, crowd, readers, room, streams
+from tests.load import cores, crowd, documents, readers, room, search, streams
 from tests.load.cores import Cores
-from tests.load.options import ROUTES, Options
+from tests.load.options import CROWDS, DOCUMENTS, ROUTES, Options
 from tests.load.report import report
 from tests.load.results import Found
-from tests.load.worker import Stage, bare_relay, stage
+from tests.load.worker import Prepare, Stage, bare_relay, stage
 
 BEGIN = "<!-- make load ARGS=--write begins -->"
 END = "<!-- make load ARGS=--write ends -->"
+DOCUMENTS_BEGIN = '<!-- make load ARGS="--only documents,search --write" begins -->'
+DOCUMENTS_END = '<!-- make load ARGS="--only documents,search --write" ends -->'
 
 
 async def run(options: Options) -> bool:
@@ -34,9 +36,19 @@ async def run(options: Options) -> bool:
     if options.quick:
         _say("--quick: the figures mean nothing")
     if options.write:
-        for language, page in readme.READMES.items():
-            readme.write(page, report(found, options, shared, language=language), begin=BEGIN, end=END)
+        _write(found, options, shared)
     return not found.errors
+
+
+def _write(found: Found, options: Options, shared: Cores) -> None:
+    """Crowds and documents have a place each."""
+    for parts, part, begin, end in (
+        (CROWDS, found.of_crowds(), BEGIN, END),
+        (DOCUMENTS, found.of_documents(), DOCUMENTS_BEGIN, DOCUMENTS_END),
+    ):
+        for language, page in readme.READMES.items():
+            if set(parts) <= set(options.only):
+                readme.write(page, report(part, options, shared, language=language), begin=begin, end=end)
 
 
 @dataclass
@@ -61,13 +73,19 @@ class _Run:
             if "users" in only:
                 for kind in self.options.stores:
                     await self._users(kind)
+            if "documents" in only:
+                await self._documents()
+            if "search" in only:
+                await self._search()
             await asyncio.gather(*later)
         return self.found
 
-    def _stage(self, kind: str, part: str, users: int) -> AbstractAsyncContextManager[Stage]:
+    def _stage(
+        self, kind: str, part: str, users: int, prepare: Prepare | None = None
+    ) -> AbstractAsyncContextManager[Stage]:
         folder = self.folder / f"{part}-{kind}"
         folder.mkdir(mode=0o700)  # a socket of PostgreSQL's is in there
-        return stage(kind, folder, self.cores, users, self.options.settings)
+        return stage(kind, folder, self.cores, users, self.options.settings, prepare)
 
     async def _streams(self, kind: str, on: Stage) -> Awaitable[None]:
         """What is to be awaited in the end: the look at what is left of them."""
@@ -94,6 +112,19 @@ class _Run:
             for pace in self.options.paces:
                 for path in ROUTES:
                     self.found.users.append((kind, path, await crowd.measure(on, path, pace)))
+
+    async def _documents(self) -> None:
+        kind, asked = self.options.stores[0], self.options.documents
+        _say(f"documents: {kind}")
+        async with self._stage(kind, "documents", asked.everybody) as on:
+            self.found.documents[kind] = await documents.measure(on, asked)
+
+    async def _search(self) -> None:
+        kind, asked = self.options.stores[0], self.options.search
+        _say(f"search: {kind}")
+        shelves = search.Shelves(asked.passages)
+        async with self._stage(kind, "search", 1, shelves.fill) as on:
+            self.found.search[kind] = await search.measure(on, shelves, asked)
 
 
 def _say(what: str) -> None:

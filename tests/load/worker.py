@@ -1,16 +1,17 @@
 """One worker of the service and the vendor that it relays, on their cores."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.bootstrap import House
 from tests.bench.load import once
 from tests.bench.processes import Served
 from tests.load import vendor
 from tests.load.cores import Cores, settle
-from tests.load.people import Person, people
+from tests.load.people import Person, house_on, people
 from tests.load.stores import stores_of
 
 _OFF = (
@@ -32,14 +33,28 @@ class Stage:
     people: Sequence[Person]
 
 
+Prepare = Callable[[House, Sequence[Person]], Awaitable[None]]
+"""Writes what there is to be before the worker."""
+
+
 @asynccontextmanager
-async def stage(kind: str, folder: Path, cores: Cores, users: int, settings: Mapping[str, str]) -> AsyncIterator[Stage]:
+async def stage(
+    kind: str,
+    folder: Path,
+    cores: Cores,
+    users: int,
+    settings: Mapping[str, str],
+    prepare: Prepare | None = None,
+) -> AsyncIterator[Stage]:
     """A new worker on new stores, with so many users and further settings, and a vendor of its own."""
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(stores_of(kind, folder))
         upstream = await stack.enter_async_context(loopback_vendor())
         environment = {**_environment(stores, folder, upstream), **settings}
-        crowd = await people(users, environment)
+        async with house_on(environment) as house:
+            crowd = await people(house, users)
+            if prepare is not None:
+                await prepare(house, crowd)
         served = await stack.enter_async_context(Served("app.main", environment=environment))
         settle(served.pid, cores)
         await served.ready()
