@@ -78,7 +78,7 @@ async def test_a_long_file_that_cannot_be_searched_is_told_as_unread(
     words = "lorem ipsum dolor sit amet " * 3
     file_id = await upload(alice, "long.pdf", pdf(*(lines(f"Page {n}.", *[words] * 45) for n in range(1, 61))))
     before = await alice.chat("Where does lorem stand?", file_ids=[file_id])
-    assert [each["used"] for each in before.named("sources")[0]["files"]] == ["passages"]
+    assert [each["used"] for each in before.named("sources")[0]["files"]] == ["excerpts"]
     qdrant.answer_with(**FAULTS["500"])
     stream = await alice.chat("Where does lorem stand?", file_ids=[file_id])
     (told,) = stream.named("sources")
