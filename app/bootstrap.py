@@ -212,7 +212,7 @@ class House:
 def build(settings: Settings) -> House:
     """Everything, unconnected; of disk and processor it takes only what the secret key costs."""
     database = Database(settings)
-    passwords = Passwords()
+    passwords = Passwords(memory_kib=settings.password_memory_kib)
     tokens = Tokens(
         secret_key(settings),
         access_ttl=timedelta(minutes=settings.access_token_minutes),

@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -33,8 +34,13 @@ AGENT = f"python-httpx/{httpx.__version__}"
 PASSWORD = "correct horse 电池"
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients, none of which speaks TLS here: to read this machine's authorities costs each of them 15 ms."""
-UNLIMITED = dict.fromkeys(("rate_limit_ai", "rate_limit_auth", "rate_limit_default", "login_failures"), "")
-"""Settings for tests that are not about limits: all of them come from one address."""
+UNLIMITED: Mapping[str, str] = {
+    **dict.fromkeys(("rate_limit_ai", "rate_limit_auth", "rate_limit_default", "login_failures"), ""),
+    "password_memory_kib": "64",
+}
+"""Settings for tests that are not about limits, for all of them come from one address; nor about what a hash costs."""
+DEAR_HASHES: Mapping[str, Any] = {"password_memory_kib": 19456}
+"""As they are shipped, and have to be in production."""
 _ROOT = Path(__file__).parent.parent
 
 
@@ -230,6 +236,7 @@ class Process(Client):
             "DATABASE_URL": database_url,
             "OLLAMA_DISCOVERY": "false",  # a developer's own would disturb
             **{name.upper(): value for name, value in UNLIMITED.items()},
+            **({"PASSWORD_MEMORY_KIB": "19456"} if environment.get("ENVIRONMENT") == "production" else {}),
             **environment,
         }
 

@@ -12,6 +12,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core.passwords import Passwords
 from app.core.setting_types import (
     BaseUrl,
     Concurrency,
@@ -256,6 +257,8 @@ class LimitSettings(_Group):
     """A user, elsewhere."""
     login_failures: RateLimit = "10/15 minutes"
     """An account, from whatever address."""
+    password_memory_kib: int = Field(Passwords.MEMORY_KIB, ge=64, le=4_194_304)
+    """What the hash of a password takes; time grows with it."""
     export_timeout: Seconds = 3600.0
     """How long one export may be under way."""
 
@@ -357,6 +360,12 @@ class Settings(
             raise ValueError("SECRET_KEY must have at least 32 bytes; make one with: openssl rand -hex 32")
         if self.production and _is_placeholder(key):
             raise ValueError("SECRET_KEY is a placeholder; make one with: openssl rand -hex 32")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_weak_hashes(self) -> Self:
+        if self.production and self.password_memory_kib < Passwords.MEMORY_KIB:
+            raise ValueError(f"PASSWORD_MEMORY_KIB must be at least {Passwords.MEMORY_KIB} in production")
         return self
 
     @model_validator(mode="after")

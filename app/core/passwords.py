@@ -37,13 +37,16 @@ class Passwords:
     LONGEST = 1024
     """What is compared at all, in characters; beyond it a password is wrong."""
 
-    def __init__(self, *, workers: int = 2, waiting: int = 64) -> None:
+    MEMORY_KIB = 19456
+    """What a hash takes, with the two passes that are made over it: less is for machines that keep nobody's secrets."""
+
+    def __init__(self, *, workers: int = 2, waiting: int = 64, memory_kib: int = MEMORY_KIB) -> None:
         self._context = CryptContext(
             schemes=["argon2", "bcrypt"],
             deprecated="auto",
             argon2__type="ID",
             argon2__rounds=2,
-            argon2__memory_cost=19456,
+            argon2__memory_cost=memory_kib,
             argon2__parallelism=1,
         )
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords", initializer=_give_way)

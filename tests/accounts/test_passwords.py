@@ -15,7 +15,8 @@ from app.main import create_app
 from app.models.identity import users
 from tests.accounts.behind import alter, rows
 from tests.accounts.signing import ask, is_problem
-from tests.backend import PASSWORD, Backend
+from tests.backend import DEAR_HASHES, PASSWORD, Backend
+from tests.conftest import Serve
 
 COMMON = [
     "password",
@@ -28,6 +29,12 @@ COMMON = [
     "Somebody@example.com",
 ]
 EMAIL = "somebody@example.com"
+
+
+@pytest.fixture
+async def backend(serve: Serve) -> Backend:
+    """With hashes as they are by default."""
+    return await serve(**DEAR_HASHES)
 
 
 async def register(backend: Backend, password: object, email: str = EMAIL) -> httpx.Response:

@@ -16,7 +16,7 @@ from app.models.audit import audit_events
 from app.models.identity import users
 from tests.accounts.behind import alter, rows
 from tests.accounts.signing import ask, is_problem
-from tests.backend import PASSWORD, Backend
+from tests.backend import DEAR_HASHES, PASSWORD, Backend
 from tests.conftest import Serve
 
 HOME, OFFICE, ELSEWHERE = "192.0.2.1", "192.0.2.2", "203.0.113.9"
@@ -27,6 +27,12 @@ EMAIL = "owner@example.com"
 async def guarded(serve: Serve) -> Backend:
     """Failures are limited as by default; requests are not. Clients come from where they say."""
     return await serve(login_failures="10/15 minutes", trusted_proxies=["127.0.0.1"])
+
+
+@pytest.fixture
+async def dear(serve: Serve) -> Backend:
+    """The same with hashes that cost what they do by default."""
+    return await serve(login_failures="10/15 minutes", trusted_proxies=["127.0.0.1"], **DEAR_HASHES)
 
 
 def at(address: str) -> dict[str, str]:
@@ -214,8 +220,9 @@ async def test_strangers_beside_an_owner_do_not_use_up_the_owners_guesses(guarde
 # Equal answers
 
 
-async def test_unknown_and_wrong_cost_the_same(backend: Backend) -> None:
-    user = await backend.user("owner")
+async def test_unknown_and_wrong_cost_the_same(serve: Serve) -> None:
+    backend = await serve(**DEAR_HASHES)
+    user = await backend.signed_up("owner")
     times: dict[str, list[float]] = {user.email: [], "nobody@example.com": []}
     for _ in range(30):
         for email, found in times.items():
@@ -304,14 +311,14 @@ async def test_a_refresh_token_that_was_spent_long_ago_is_on_record(guarded: Bac
 # A flood
 
 
-async def test_a_flood_is_turned_away_and_leaves_few_rows(guarded: Backend, database_url: str) -> None:
+async def test_a_flood_is_turned_away_and_leaves_few_rows(dear: Backend, database_url: str) -> None:
     """What is verified is counted and on record; for the rest there is neither room nor a row."""
-    knocks = [log_in(guarded, "wrong", f"198.51.100.{n % 250}", email=f"{n}@example.com") for n in range(400)]
+    knocks = [log_in(dear, "wrong", f"198.51.100.{n % 250}", email=f"{n}@example.com") for n in range(400)]
     answers = await asyncio.gather(*knocks)
     outcomes = Counter(answer.status_code for answer in answers)
     assert outcomes.keys() <= {401, 503}
     assert outcomes[503]
     assert all(answer.headers["retry-after"] for answer in answers if answer.status_code == 503)
     assert len(await acts(database_url, Action.SIGN_IN_FAILED)) == outcomes[401]
-    await open_account(guarded)
-    assert (await log_in(guarded, PASSWORD, HOME)).status_code == 200
+    await open_account(dear)
+    assert (await log_in(dear, PASSWORD, HOME)).status_code == 200
