@@ -24,7 +24,9 @@ SLACK = 0.5
 """Seconds that a client on a busy machine may see an event after it was written, and a tick may come late."""
 RECOVERY = 4.0
 """Seconds after PostgreSQL or an instance is there again in which all that waited for it goes on."""
-GOING = DRAIN + 7.0
+SAVES = DRAIN + 5.0
+"""Seconds from SIGTERM in which endings are saved: the drain, and its grace."""
+GOING = SAVES + 2.0
 """Seconds from SIGTERM until nothing that ran there runs any more: the drain, and what it takes to say so."""
 IN_TIME = 20.0
 """Seconds after which what has ended must be told, while somebody is there to tell it."""
@@ -82,11 +84,14 @@ class Windows:
         """
         if generation.failure_code != "instance_lost":
             return None
-        for moment in [*(fault.began for fault in self.departures(generation)), *self._unsaved(generation)]:
-            without = self.hits(REDIS, moment, self.end(generation), *_OUTAGE, FaultKind.FLUSH, after=HEALS)
-            if any(True for _ in without):
-                return Loss(moment, self._last_checkpoint(moment))
-        return None
+        moments = [*(fault.began for fault in self.departures(generation)), *self._unsaved(generation)]
+        end = self.end(generation)
+        lost = (
+            moment for moment in moments if any(self.hits(REDIS, moment, end, *_OUTAGE, FaultKind.FLUSH, after=HEALS))
+        )
+        losses = [Loss(moment, self._last_checkpoint(moment)) for moment in lost]
+        # Which of them it was is not known; the first that can have been.
+        return min(losses, key=lambda loss: loss.since, default=None)
 
     def _unsaved(self, generation: StoredGeneration) -> Sequence[float]:
         """When PostgreSQL went, of an owner that was told to go and went before it was back."""
@@ -100,13 +105,15 @@ class Windows:
         ]
 
     def _gone(self, owner: str, told: Fault) -> float:
-        """When an owner that was told to go had gone at the latest: no call of its was open any more."""
+        """When an owner that was told to go saved nothing any more: at the latest when its time for that was over, or
+        when no call of its was open any more."""
         ends = [
             call.ended
             for call in self._evidence.history.calls
-            if call.instance == owner and call.ended is not None and told.began <= call.ended <= told.began + GOING
+            if call.instance == owner and call.began <= told.began + SLACK  # later ones are of the process that follows
+            if call.ended is not None and told.began <= call.ended <= told.began + GOING
         ]
-        return max(ends, default=told.began)
+        return min(max(ends, default=told.began), told.began + SAVES)
 
     def end(self, generation: StoredGeneration) -> float:
         return generation.ended if generation.ended is not None else self._over

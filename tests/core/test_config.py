@@ -54,12 +54,6 @@ def test_a_refused_setting_does_not_show_its_value() -> None:
 @pytest.mark.parametrize(
     "url", ["localhost:8080/v1", "http://[::1", "ftp://host/v1", "http://", "https://host/v1?key=1"]
 )
-def test_production_takes_no_cheaper_hashes_than_the_default() -> None:
-    assert _settings(password_memory_kib=64).password_memory_kib == 64
-    with pytest.raises(ValueError, match="PASSWORD_MEMORY_KIB"):
-        _settings(environment="production", secret_key="5f" * 10 + "0c9a7be41d2388d6", password_memory_kib=19455)
-
-
 def test_a_base_url_that_cannot_be_one_is_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="base URL"):
         _settings(openai_base_url=url)
@@ -128,3 +122,9 @@ def test_headers_for_a_collector_that_cannot_be_read_are_refused_unseen(headers:
 )
 def test_traces_go_where_opentelemetrys_variables_say(values: dict[str, str], endpoint: str | None) -> None:
     assert _settings(**values).traces_endpoint == endpoint
+
+
+def test_production_takes_no_cheaper_hashes_than_the_default() -> None:
+    assert _settings(password_memory_kib=64).password_memory_kib == 64
+    with pytest.raises(ValueError, match="PASSWORD_MEMORY_KIB"):
+        _settings(environment="production", secret_key="5f" * 10 + "0c9a7be41d2388d6", password_memory_kib=19455)
