@@ -1,7 +1,10 @@
 """Reading in tests: bytes to pages, by the file's own kind."""
 
+import os
+import tempfile
 from contextlib import aclosing
 from pathlib import Path
+from time import monotonic, sleep
 
 from app.domain.passages import Block, Page
 from app.parsing.kinds import HEAD, TAIL, sniff
@@ -9,6 +12,21 @@ from app.parsing.limits import ReadingLimits
 from app.parsing.reading import read
 
 LIMITS = ReadingLimits(ocr=False)
+
+
+def folders() -> set[str]:
+    """In which children begin, of this process and of others that read beside it."""
+    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("reading-")}
+
+
+def left_over(before: set[str]) -> set[str]:
+    """Those that came since and stay: others' are there for moments only."""
+    left = folders() - before
+    until = monotonic() + 10
+    while left and monotonic() < until:
+        sleep(0.05)
+        left &= folders()
+    return left
 
 
 async def pages_of(folder: Path, name: str, data: bytes, limits: ReadingLimits = LIMITS) -> list[Page]:

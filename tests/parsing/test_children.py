@@ -15,7 +15,7 @@ from app.parsing.kinds import FileKind
 from app.parsing.limits import ReadingLimits
 from app.parsing.reading import Reading, read
 from tests.parsing.pdfs import lines, pdf
-from tests.parsing.read import LIMITS
+from tests.parsing.read import LIMITS, folders, left_over
 
 
 def of(count: int) -> bytes:
@@ -119,7 +119,7 @@ async def test_whoever_stops_reading_ends_the_child(document: Path) -> None:
 
 
 async def test_a_cancelled_reader_leaves_no_process_no_file_and_no_task(document: Path) -> None:
-    before = asyncio.all_tasks(), set(os.listdir(tempfile.gettempdir())), len(os.listdir("/proc/self/fd"))
+    before = asyncio.all_tasks(), folders(), len(os.listdir("/proc/self/fd"))
     pids: list[int] = []
 
     async def endless() -> None:
@@ -140,7 +140,7 @@ async def test_a_cancelled_reader_leaves_no_process_no_file_and_no_task(document
 
 @pytest.mark.parametrize("moment", [0.0, 0.001, 0.01, 0.1])
 async def test_a_reader_cancelled_while_the_child_begins_leaves_nothing(document: Path, moment: float) -> None:
-    before = asyncio.all_tasks(), set(os.listdir(tempfile.gettempdir())), len(os.listdir("/proc/self/fd"))
+    before = asyncio.all_tasks(), folders(), len(os.listdir("/proc/self/fd"))
 
     async def opening() -> None:
         async with read(document, FileKind.PDF, LIMITS):
@@ -156,12 +156,12 @@ async def test_a_reader_cancelled_while_the_child_begins_leaves_nothing(document
 
 async def _settled(before: tuple[set[asyncio.Task[object]], set[str], int], pids: list[int]) -> None:
     for _ in range(1000):
-        folders = [name for name in set(os.listdir(tempfile.gettempdir())) - before[1] if name.startswith("reading-")]
         tasks = asyncio.all_tasks() - before[0]
-        if not folders and not tasks and all(map(gone, pids)) and len(os.listdir("/proc/self/fd")) <= before[2]:
+        if not tasks and all(map(gone, pids)) and len(os.listdir("/proc/self/fd")) <= before[2]:
+            assert not left_over(before[1])
             return
         await asyncio.sleep(0.02)
-    pytest.fail(f"{folders} {tasks} {pids} {os.listdir('/proc/self/fd')}")
+    pytest.fail(f"{tasks} {pids} {os.listdir('/proc/self/fd')}")
 
 
 async def test_the_child_has_no_setting_of_ours_and_cannot_write(

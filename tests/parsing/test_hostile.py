@@ -4,7 +4,6 @@ import io
 import os
 import resource
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from app.domain.passages import Page
 from app.parsing.errors import Damaged, TooLarge, TooManyPages, Unreadable
 from app.parsing.limits import ReadingLimits
 from tests.parsing.pdfs import assembled, lines, pdf, stream_of
-from tests.parsing.read import pages_of
+from tests.parsing.read import folders, left_over, pages_of
 
 LIMITS = ReadingLimits(page_seconds=5, seconds=30, restarts=2, ocr=False)
 PATIENCE = 120.0
@@ -27,11 +26,10 @@ PATIENCE = 120.0
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    before = set(os.listdir(tempfile.gettempdir()))
+    before = folders()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
-    new = set(os.listdir(tempfile.gettempdir())) - before
-    assert not [name for name in new if name.startswith("reading-")]
+    assert not left_over(before)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200 * 1024
 
 
