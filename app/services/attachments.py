@@ -16,11 +16,10 @@ from app.domain.prompts import Image, Part, Pdf
 from app.domain.sources import UsedFile
 from app.domain.tokens import estimate
 from app.parsing.kinds import FileKind
-from app.services.context import CHARACTERS
 from app.services.document_adding import DocumentAdding
+from app.services.excerpts import excerpts, whole
 from app.services.page_images import PageImages
 from app.services.pieces import holds, joined
-from app.services.transcripts import head
 from app.services.uploads import own_file
 from app.stores.blobs.keeping import Blobs
 
@@ -36,11 +35,6 @@ _IMAGE_BYTES = 5 * 1024 * 1024
 _REQUEST_BYTES = 20 * 1024 * 1024
 _REQUEST_PAGES = 100
 """Of pictures and PDFs in one request: what vendors take, less than a third more in base64."""
-_PAGES_AT_ONCE = 50
-_THRIFT = 3.0
-"""Characters that a token of an excerpt is taken to have; Chinese has fewer, and then ends sooner."""
-_LEAST = 20
-"""Tokens that a piece of a page is worth."""
 _GLIMPSE = 8000
 """Tokens of excerpts for a question that no passage answers."""
 _HELD = 256 * 1024 * 1024
@@ -116,26 +110,7 @@ class Attachments:
         """Add excerpts of the large documents to `shown`, for a question of which their passages know nothing."""
         tokens = _GLIMPSE // max(len(shown.large), 1)
         for document in shown.large:
-            shown.texts.append(Whole(document.title, await self.excerpts(document, tokens)))
-
-    async def excerpts(self, document: Document, tokens: int) -> str:
-        """The beginning, and pages from all over a document that is too long, each under its number."""
-        pages = document.page_count or 1
-        fitting = max(1, int(pages * tokens * _THRIFT / max(document.characters, 1)))
-        step = max(1, -(-pages // fitting))
-        texts: list[str] = []
-        left = tokens
-        for first in range(1, pages + 1, step * _PAGES_AT_ONCE):
-            numbers = list(range(first, min(first + step * _PAGES_AT_ONCE, pages + 1), step))
-            async with self.database.snapshot() as tx:
-                found = await tx.chunks.page_texts(document.id, numbers)
-            for number in numbers:
-                text, taken = await asyncio.to_thread(_page, number, found.get(number, ""), left)
-                texts.append(text)
-                left -= taken
-                if left < _LEAST:
-                    return "\n\n".join(texts)
-        return "\n\n".join(texts)
+            shown.texts.append(Whole(document.title, await excerpts(self.database, document, tokens)))
 
     def take(self, size: int, shown: "Shown") -> bool:
         """Whether there is room for so many bytes, which are taken then."""
@@ -207,7 +182,7 @@ class _Showing:
         if await self._show_as_it_is(file, document):
             return
         document = await self._past(document, DocumentStatus.QUEUED, DocumentStatus.READING)
-        if document.status in _READ and (text := await self._text(document)) is not None:
+        if document.status in _READ and (text := await whole(self._house.database, document, self._tokens)) is not None:
             self._tokens -= await asyncio.to_thread(estimate, text)
             self._shown.texts.append(Whole(file.name, text))
             self._tell(file.id, file.name, "whole")
@@ -216,7 +191,7 @@ class _Showing:
         if document.mishap is not None:
             await self._show_unread(file, document.mishap.code)
         elif document.status is DocumentStatus.READY and self._excerpts:
-            text = await self._house.excerpts(document, self._tokens)
+            text = await excerpts(self._house.database, document, self._tokens)
             self._tokens -= await asyncio.to_thread(estimate, text)
             self._shown.texts.append(Whole(file.name, text))
             self._tell(file.id, file.name, "excerpts")
@@ -270,20 +245,6 @@ class _Showing:
             await asyncio.sleep(_GLANCE)
         return None
 
-    async def _text(self, document: Document) -> str | None:
-        """All that was read of a document; None where that is too much."""
-        if document.characters > self._tokens * CHARACTERS:
-            return None
-        texts: list[str] = []
-        after: int | None = 0
-        while after is not None:
-            async with self._house.database.snapshot() as tx:
-                pages = await tx.chunks.pages(document.id, after=after, limit=_PAGES_AT_ONCE)
-            texts += [page.text for page in pages if page.text]
-            after = pages[-1].number if len(pages) == _PAGES_AT_ONCE else None
-        text = "\n\n".join(texts)
-        return text if await asyncio.to_thread(estimate, text) <= self._tokens else None
-
     async def _look(self, document: Document) -> Document:
         async with self._house.database.snapshot() as tx:
             found = await tx.documents.get(self._user_id, document.id)
@@ -306,9 +267,3 @@ class _Showing:
 
     def _tell(self, file_id: str, name: str, used: str, reason: str | None = None) -> None:
         self._shown.used.append(UsedFile(file_id, name, used, reason))
-
-
-def _page(number: int, text: str, tokens: int) -> tuple[str, int]:
-    """As much of a page as so many tokens hold, under its number, and how many it takes."""
-    shown = head(f"[page {number}]\n{text}", tokens)
-    return shown, estimate(shown)
