@@ -44,6 +44,11 @@ DEAR_HASHES: Mapping[str, Any] = {"password_memory_kib": 19456}
 _ROOT = Path(__file__).parent.parent
 
 
+def unlimited(environment: object) -> dict[str, Any]:
+    """UNLIMITED as an ENVIRONMENT allows it."""
+    return {**UNLIMITED, **(DEAR_HASHES if environment == "production" else {})}
+
+
 class User:
     """A signed-in user's client, with the calls that most tests make."""
 
@@ -235,8 +240,7 @@ class Process(Client):
             "DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url,
             "OLLAMA_DISCOVERY": "false",  # a developer's own would disturb
-            **{name.upper(): value for name, value in UNLIMITED.items()},
-            **({"PASSWORD_MEMORY_KIB": "19456"} if environment.get("ENVIRONMENT") == "production" else {}),
+            **{name.upper(): str(value) for name, value in unlimited(environment.get("ENVIRONMENT")).items()},
             **environment,
         }
 

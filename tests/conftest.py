@@ -19,7 +19,7 @@ from app import migrations
 from app.core.config import Settings
 from app.database import database_url as parse_url
 from tests import mariadb_server
-from tests.backend import DEAR_HASHES, UNLIMITED, Backend
+from tests.backend import Backend, unlimited
 from tests.redis_server import RedisServer, executable
 from tests.sharing_out import SharingOut
 from tests.upstream import Upstream
@@ -193,8 +193,7 @@ async def serve(database_url: str, upstream: Upstream, tmp_path: Path) -> AsyncI
                 "default_model": "openai/echo",
                 "ollama_discovery": False,  # a developer's own would disturb
                 "watchdog_seconds": 60,  # fixtures hold this loop up: PostgreSQL starts
-                **UNLIMITED,
-                **(DEAR_HASHES if settings.get("environment") == "production" else {}),
+                **unlimited(settings.get("environment")),
                 **settings,
             }
             return await stack.enter_async_context(Backend(Settings(_env_file=None, **values)))

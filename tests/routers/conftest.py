@@ -18,7 +18,7 @@ from app.bootstrap import House
 from app.core.config import Settings
 from app.core.logging import JsonFormatter
 from app.main import create_app
-from tests.backend import UNLIMITED
+from tests.backend import unlimited
 
 ADMIN = {"username": "admin@example.com", "password": "canary-admin-password"}
 
@@ -31,7 +31,7 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[FastAPI]:
         "data_dir": folder,
         "first_admin_password": ADMIN["password"],
         "watchdog_seconds": 60,  # fixtures of other tests hold this loop up
-        **UNLIMITED,
+        **unlimited(settings.get("environment")),
     }
     app = create_app(Settings(_env_file=None, **(values | settings)))
     house: House = app.state.house
