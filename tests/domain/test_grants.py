@@ -73,6 +73,6 @@ def test_without_patterns_every_model_fits() -> None:
 
 def test_no_pattern_takes_long() -> None:
     grants = Grants.of_key([f"models:{'*a' * 100}b"])
-    began = time.perf_counter()
+    began = time.thread_time()
     assert not grants.model("openai/" + "a" * 200)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
