@@ -165,9 +165,7 @@ def test_what_is_no_token_is_refused_at_once(token: str) -> None:
     began = time.thread_time()
     with pytest.raises(Unauthenticated):
         TOKENS.read_access(token)
-    assert time.thread_time() - began < 1, (
-        "0.01 s at most; what is decoded before it is measured takes as long as it likes"
-    )
+    assert time.thread_time() - began < 0.05
 
 
 def test_a_short_secret_signs_nothing() -> None:

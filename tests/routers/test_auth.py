@@ -148,7 +148,7 @@ async def test_addresses_of_servers_of_ones_own_are_good(client: httpx.AsyncClie
 async def test_a_giant_address_is_refused_at_once(client: httpx.AsyncClient, email: str) -> None:
     began = time.thread_time()
     answer = await client.post(REGISTER, json={"email": email, "password": "canary-password"})
-    assert time.thread_time() - began < 2, "0.1 s at most; a square of it would be hours"
+    assert time.thread_time() - began < 0.5
     assert is_problem(answer, 422, "validation_error")
     assert len(answer.content) < 1000
 
