@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple
 Headers = Mapping[str, str]
 # Words with the space before them, long ones in pieces: joined they are the text again.
 WORDS = re.compile(r"\s*\S{1,64}|\s+")
+_MOST_CHUNKS = 512
 
 Reason = Literal[
     "bad_key",
@@ -171,14 +172,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """`prefix` and the last user message in several chunks; all else as in `like`."""
+    """`prefix` and the last user message word for word, and in larger chunks where that were too many; all else as in
+    `like`.
+    """
 
     prefix: str = "You said: "
     like: Answer = Answer()
 
     def answer(self, message: str) -> Answer:
-        chunks = tuple(WORDS.findall(self.prefix + message))
-        return replace(self.like, chunks=chunks, usage=(len(message.split()), len(chunks)))
+        words = WORDS.findall(self.prefix + message)
+        step = -(-len(words) // _MOST_CHUNKS)
+        chunks = tuple("".join(words[first : first + step]) for first in range(0, len(words), step))
+        return replace(self.like, chunks=chunks, usage=(len(message.split()), len(words)))
 
 
 @dataclass(frozen=True, slots=True)
