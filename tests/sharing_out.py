@@ -3,12 +3,12 @@
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it ships no types
 
 _ACCESS = "tests/access/"
-_DATABASES = ("sqlite", "postgresql", "mariadb")
+_DATABASES = ("sqlite", "postgresql")
 
 
 class SharingOut(LoadFileScheduling):  # type: ignore[misc]  # as above
     """A file is one worker's. The files of tests/access ask one served application for each database, with everybody in
-    it: so what asks the same one is one worker's, or each of them would make all three again for each file.
+    it: so what asks the same one is one worker's, or each of them would make both again for each file.
     """
 
     def _split_scope(self, nodeid: str) -> str:

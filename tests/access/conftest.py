@@ -1,4 +1,7 @@
-"""One served application for each database, with everybody who asks."""
+"""One served application for each of two databases, with everybody who asks.
+
+Who may do what is the same code on all of them: SQLite stands for what is embedded, PostgreSQL for servers.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -6,17 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from app.core.config import Settings
 from tests.access.people import PASSWORD
 from tests.access.world import SECRET_KEY, SERVICE_KEY, VENDOR_KEY, World, populated
-from tests.backend import PLAIN, UNLIMITED, Backend
+from tests.backend import PLAIN, UNLIMITED, Backend, Given
 from tests.conftest import fresh_database
 from tests.upstream import Upstream
 
 ADMIN = "admin@example.com"
 
 
-@pytest.fixture(scope="package", params=["sqlite", "postgresql", "mariadb"])
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with fresh_database(request, request.param, tmp_path_factory.mktemp("database")) as url:
         yield url
@@ -41,7 +43,7 @@ async def world(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
             **UNLIMITED,
         }
         async with (
-            Backend(Settings(_env_file=None, **values)) as backend,
+            Backend(Given(**values)) as backend,
             httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN) as http,
         ):
             yield await populated(http, database_url, ADMIN)

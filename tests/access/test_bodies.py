@@ -12,8 +12,9 @@ from tests.access.claims import Who
 from tests.access.operations import Operation
 from tests.access.people import Credential
 from tests.access.verdicts import Wrong
-from tests.access.world import World
+from tests.access.world import World, on_one_database
 
+pytestmark = on_one_database
 # CVE-2026-56276 and others: a body could set what only the server may.
 MORE: dict[str, Any] = {
     "role": "admin",

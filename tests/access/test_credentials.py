@@ -10,7 +10,7 @@ from tests.access.claims import Claim, Who
 from tests.access.operations import Operation
 from tests.access.people import ALL, Credential, Person
 from tests.access.verdicts import Wrong, verdict
-from tests.access.world import World
+from tests.access.world import World, on_one_database
 
 UNREADABLE = b"\xff{"
 FOREIGN_PAGES = [
@@ -44,6 +44,7 @@ async def decision(world: World, ask: Ask, credential: Credential) -> tuple[int,
     return verdict(await ask.send(world.http, content=UNREADABLE, headers=headers, params=dict(credential.params)))
 
 
+@on_one_database
 async def test_a_key_means_the_same_in_either_header(world: World) -> None:
     wrong = Wrong()
     for person in (world.alice, world.admin, world.carol):
@@ -55,6 +56,7 @@ async def test_a_key_means_the_same_in_either_header(world: World) -> None:
     wrong.check(at_least=200)
 
 
+@on_one_database
 async def test_a_cookie_means_the_same_as_its_token(world: World) -> None:
     wrong = Wrong()
     for person in (world.alice, world.admin, world.carol):
@@ -64,6 +66,7 @@ async def test_a_cookie_means_the_same_as_its_token(world: World) -> None:
     wrong.check(at_least=60)
 
 
+@on_one_database
 @pytest.mark.parametrize("page", FOREIGN_PAGES, ids=str)
 async def test_a_foreign_page_changes_and_costs_nothing_under_the_cookie(world: World, page: dict[str, str]) -> None:
     wrong = Wrong()
@@ -78,6 +81,7 @@ async def test_a_foreign_page_changes_and_costs_nothing_under_the_cookie(world: 
     wrong.check(at_least=20)
 
 
+@on_one_database
 async def test_the_credential_that_a_program_sets_must_be_good_whatever_stands_beside_it(world: World) -> None:
     wrong = Wrong()
     alice = world.alice

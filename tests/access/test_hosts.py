@@ -11,8 +11,9 @@ import pytest
 
 from tests.access.people import Credential
 from tests.access.verdicts import Wrong
-from tests.access.world import World
+from tests.access.world import World, on_one_database
 
+pytestmark = on_one_database
 HOSTS = [
     *(b"", b" ", b"x/health?", b"x/health#", b"x#", b"x?", b"x/", b"x/../health", b"x\\health", b"/health"),
     *(b"a@b", b"user:password@localhost", b"localhost:0", b"localhost:99999", b"localhost:-1", b"localhost:port"),

@@ -12,7 +12,7 @@ from tests.access.asking import valid
 from tests.access.claims import Who
 from tests.access.people import PASSWORD, Credential, Person
 from tests.access.verdicts import Wrong
-from tests.access.world import SECRET_KEY, SERVICE_KEY, VENDOR_KEY, World
+from tests.access.world import SECRET_KEY, SERVICE_KEY, VENDOR_KEY, World, on_one_database
 
 _SECRET_COLUMNS = ("password_hash", "key_hash", "ticket_hash", "refresh_id", "previous_refresh_id")
 # Who asks for one is given it, once.
@@ -24,6 +24,7 @@ GIVEN = {
 }
 
 
+@on_one_database
 async def test_no_answer_to_anybody_holds_a_secret(world: World) -> None:
     wrong = Wrong()
     for operation, claim in world.claimed():
@@ -39,6 +40,7 @@ async def test_no_answer_to_anybody_holds_a_secret(world: World) -> None:
     wrong.check(at_least=60)
 
 
+@on_one_database
 async def test_what_is_given_once_is_shown_nowhere_afterwards(world: World) -> None:
     somebody = await world.somebody()
     made = await world.http.post("/users/me/api-keys", json={"name": "once"}, **somebody.token.sent)

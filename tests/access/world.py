@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -25,6 +26,9 @@ from tests.access.verdicts import Wrong
 # What a refused request may write: the trail, and that its credential was used. Leases are renewed all the time.
 _MAY_CHANGE = {"audit_events", "instances", "duties"}
 _MAY_CHANGE_COLUMNS = {"last_used_at"}
+
+# For what is decided before a database is asked, or whatever it says.
+on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 VENDOR_KEY = "sk-canary-of-the-vendor"
 SERVICE_KEY = "canary-of-a-machine-0123456789abcdef"
