@@ -19,7 +19,7 @@ from app import migrations
 from app.core.config import Settings
 from app.database import database_url as parse_url
 from tests import mariadb_server
-from tests.backend import Backend, unlimited
+from tests.backend import Backend, Given, unlimited
 from tests.redis_server import RedisServer, executable
 from tests.sharing_out import SharingOut
 from tests.upstream import Upstream
@@ -196,7 +196,7 @@ async def serve(database_url: str, upstream: Upstream, tmp_path: Path) -> AsyncI
                 **unlimited(settings.get("environment")),
                 **settings,
             }
-            return await stack.enter_async_context(Backend(Settings(_env_file=None, **values)))
+            return await stack.enter_async_context(Backend(Given(**values)))
 
         yield serve
 

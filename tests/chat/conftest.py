@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.config import Settings
-from tests.backend import UNLIMITED, Backend, User
+from tests.backend import UNLIMITED, Backend, Given, User
 from tests.upstream import Upstream
 
 
@@ -38,7 +37,7 @@ async def serving(vendor: Upstream, template: Path, folder: Path, **settings: An
         **UNLIMITED,
         **settings,
     }
-    async with Backend(Settings(_env_file=None, **values)) as backend:
+    async with Backend(Given(**values)) as backend:
         yield Service(backend, await backend.user(), values["database_url"])
 
 

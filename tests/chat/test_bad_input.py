@@ -11,8 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.core.config import Settings
-from tests.backend import UNLIMITED, Backend, User
+from tests.backend import UNLIMITED, Backend, Given, User
 from tests.conftest import Serve
 from tests.sse import Stream
 from tests.upstream import Upstream
@@ -44,7 +43,7 @@ async def running(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactor
             "default_model": "openai/echo",
             **UNLIMITED,
         }
-        async with Backend(Settings(_env_file=None, **values)) as backend:
+        async with Backend(Given(**values)) as backend:
             yield Served(backend, upstream, await backend.user())
 
 
