@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from time import monotonic
 
@@ -51,6 +52,7 @@ PARTS = {
 }
 
 
+@cache
 def blown_up(made: Callable[[], bytes], part: str, size: int) -> bytes:
     """With so many bytes more in this part, in front of its last one."""
     written = io.BytesIO()
