@@ -7,7 +7,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.metrics import Metrics
-from tests.backend import Client
+from tests.backend import PLAIN, Client
 
 
 class Scrape:
@@ -17,7 +17,7 @@ class Scrape:
 
     @classmethod
     async def of(cls, server: Client) -> Self:
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=PLAIN) as http:
             answer = await http.get("/metrics")
         assert answer.status_code == 200, answer.text
         return cls(answer.text)

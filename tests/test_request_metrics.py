@@ -12,7 +12,7 @@ from app import problems
 from app.core.config import Settings
 from app.core.metrics import Metrics
 from app.middleware import middleware
-from tests.backend import Backend
+from tests.backend import PLAIN, Backend
 from tests.chat.reading import posting
 from tests.conftest import Serve
 from tests.scrape import Scrape
@@ -25,7 +25,7 @@ CANARY = "0198aaaa-cafe-7000-8000-00000000cafe"
 
 @pytest.fixture
 async def stranger(backend: Backend) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, verify=PLAIN, timeout=20) as http:
         yield http
 
 

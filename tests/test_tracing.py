@@ -21,7 +21,7 @@ from app.core.config import Settings
 from app.core.spans import Spans
 from app.core.tracing import tracing
 from tests.accounts.behind import alter
-from tests.backend import Backend, Process
+from tests.backend import PLAIN, Backend, Process
 from tests.chat.reading import posting
 from tests.collector import Collector, attributes
 from tests.conftest import Serve
@@ -52,7 +52,7 @@ async def spans(backend: Backend, collector: Collector) -> list[Span]:
 
 
 async def ask(backend: Backend, method: str, path: str, **request: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN) as http:
         return await http.request(method, path, **request)
 
 
@@ -329,7 +329,7 @@ async def test_a_process_that_a_collector_keeps_waiting_ends_in_time(
 ) -> None:
     collector.open.clear()
     async with Process(tmp_path, database_url, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as process:
-        async with httpx.AsyncClient(base_url=process.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=process.url, trust_env=False, verify=PLAIN) as http:
             for _ in range(10):
                 assert (await http.get("/docs")).status_code == 200
         process.signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from app.services.closing import Closing
 from tests.accounts.behind import alter, rows
 from tests.accounts.signing import ask, is_problem, new_key, new_ticket, sign_in
 from tests.accounts.stored import store
-from tests.backend import PASSWORD, Backend, User
+from tests.backend import PASSWORD, PLAIN, Backend, User
 from tests.chat.conversation_files import bring, full
 from tests.chat.reading import eventually, posting
 from tests.conftest import Serve
@@ -201,7 +201,7 @@ async def _posted(backend: Backend, user: User, conversation_id: str | None) -> 
     body = {"message": "Hello", **({"conversation_id": conversation_id} if conversation_id else {})}
     headers = {"Authorization": f"Bearer {user.token}"}
     async with (
-        httpx.AsyncClient(base_url=backend.url, headers=headers, timeout=20, trust_env=False) as http,
+        httpx.AsyncClient(base_url=backend.url, headers=headers, timeout=20, trust_env=False, verify=PLAIN) as http,
         http.stream("POST", "/ai/chat/stream", json=body) as answer,
     ):
         return answer.status_code, answer.headers.get("x-conversation-id")

@@ -17,7 +17,7 @@ from app.database import database_url as parse_url
 from app.models.generations import generation_checkpoints
 from tests import mariadb_server
 from tests.accounts.behind import rows
-from tests.backend import Backend, User
+from tests.backend import PLAIN, Backend, User
 from tests.chat.ledger import booked
 from tests.conftest import Serve
 from tests.follower import Follower
@@ -69,7 +69,7 @@ async def refused(user: User, path: str, *, within: float) -> None:
 
 
 async def ready(backend: Backend) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, verify=PLAIN, timeout=20) as http:
         assert (await http.get("/health")).status_code == 200
         return await http.get("/ready")
 
@@ -226,7 +226,7 @@ async def test_one_that_takes_no_writes_is_read_and_posts_are_refused(
     await server.administer("SET GLOBAL read_only=ON")
     try:
         for headers in (alice.http.headers, {"X-API-Key": made.json()["key"]}):
-            async with httpx.AsyncClient(base_url=backend.url, headers=headers, trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=backend.url, headers=headers, trust_env=False, verify=PLAIN) as http:
                 assert len((await http.get("/conversations")).json()["items"]) == 1
         await refused(alice, "/ai/chat", within=3)
     finally:
@@ -243,7 +243,7 @@ async def test_away_at_the_start_it_is_waited_for(server: Server, serve: Serve, 
 
     state = await ready(backend)
     assert (state.status_code, state.json()["parts"]["database"]) == (503, "away")
-    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=backend.url, trust_env=False, verify=PLAIN, timeout=20) as http:
         signing_in = await http.post("/auth/login", data={"username": "a@example.com", "password": "12345678"})
         assert signing_in.status_code == 503
         await server.start()

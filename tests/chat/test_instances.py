@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.backend import Backend, User
+from tests.backend import PLAIN, Backend, User
 from tests.chat.reading import Reader, posting
 from tests.conftest import Serve
 from tests.process.conftest import Launch, launch
@@ -228,7 +228,7 @@ async def test_of_twenty_uses_of_a_ticket_over_both_one_opens(
     ticket = (await (await one.user()).http.post("/auth/ticket")).json()["ticket"]
 
     async def use(backend: Backend) -> int:
-        async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN) as http:
             return (await http.get("/ai/chat/stream", params={"message": "Hello", "ticket": ticket})).status_code
 
     assert sorted(await asyncio.gather(*(use(each) for each in (one, other) * 10))) == [200] + [401] * 19

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.migrations import shipped
-from tests.backend import Process
+from tests.backend import PLAIN, Process
 from tests.database.expanding import ROOT, plant, upgrade
 from tests.database.test_expanding import EXPANDING
 from tests.follower import Follower
@@ -44,7 +44,7 @@ async def migrate(process: Process) -> tuple[int | None, str]:
 
 
 async def state(process: Process) -> tuple[int, str]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         answer = await http.get(f"{process.url}/ready")
     return answer.status_code, answer.json()["parts"]["database"]
 
@@ -55,7 +55,7 @@ async def assert_waits(process: Process, token: str) -> None:
         while b" is ready: " not in process.output:
             await asyncio.sleep(0.05)
     assert await state(process) == (503, "schema_behind")
-    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {token}"}) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN, headers={"Authorization": f"Bearer {token}"}) as http:
         assert (await http.post(f"{process.url}/ai/chat", json={"message": "Hello"})).status_code == 503
 
 

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.backend import Process
+from tests.backend import PLAIN, Process
 from tests.conftest import Serve
 from tests.follower import Follower
 from tests.process.conftest import Launch
@@ -25,7 +25,7 @@ async def assert_left_quietly(process: Process, number: signal.Signals, *, withi
 
 async def draining(process: Process, *, within: float = 2.0) -> None:
     """Wait until the process says that it is draining."""
-    async with asyncio.timeout(within), httpx.AsyncClient(trust_env=False) as http:
+    async with asyncio.timeout(within), httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         while True:
             answer = await http.get(f"{process.url}/ready")
             if answer.status_code == 503:

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.backend import PLAIN
 from tests.limits.asking import LOGIN, WEAK, assert_limited, standing, statuses
 from tests.process.conftest import Launch
 from tests.process.test_start import refusal
@@ -15,7 +16,7 @@ DEFAULTS = {"rate_limit_ai": "30/minute", "rate_limit_auth": "20/minute", "rate_
 
 async def test_twenty_attempts_to_sign_in_are_given(launch: Launch) -> None:
     process = await launch(**DEFAULTS)
-    async with httpx.AsyncClient(base_url=process.url, trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=process.url, trust_env=False, verify=PLAIN, timeout=20) as http:
         answers = [await http.post("/auth/register", json=WEAK) for _ in range(19)]
         answers += [await http.post("/auth/login", data=LOGIN) for _ in range(2)]
 
@@ -30,7 +31,7 @@ async def test_two_servers_on_one_redis_count_together(
 ) -> None:
     settings = {**DEFAULTS, "rate_limit_auth": "4/minute", "redis_url": redis_server.url, "redis_timeout": "10"}
     one, other = await launch(**settings), await launch(**settings)
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN, timeout=20) as http:
         before = [await http.post(f"{one.url}/auth/register", json=WEAK) for _ in range(3)]
         after = [await http.post(f"{other.url}/auth/register", json=WEAK) for _ in range(2)]
 

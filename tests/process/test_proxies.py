@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.backend import Process
+from tests.backend import PLAIN, Process
 from tests.process.conftest import Launch
 from tests.process.test_start import refusal
 
@@ -13,7 +13,7 @@ TOLD = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "X-Forwarded-Proto": "ht
 
 
 async def clients(process: Process) -> list[str]:
-    async with httpx.AsyncClient(base_url=process.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=process.url, trust_env=False, verify=PLAIN) as http:
         for headers in (TOLD, TOLD | {"Fly-Client-IP": "203.0.113.8"}):
             await http.get("/docs", headers=headers)
     process.signal(signal.SIGTERM)

@@ -14,7 +14,7 @@ import pytest
 
 from app.bootstrap import build
 from app.core.config import Settings, StartRefused
-from tests.backend import PASSWORD, Process, Program
+from tests.backend import PASSWORD, PLAIN, Process, Program
 from tests.process.conftest import Launch
 from tests.upstream import Answer, Page, Refuse, Upstream
 
@@ -23,7 +23,7 @@ STRONG_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2
 
 async def signed_in(url: str, email: str, password: str) -> Any:
     """The user whose address and password these are."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, verify=PLAIN) as http:
         answer = await http.post("/auth/login", data={"username": email, "password": password})
         assert answer.status_code == 200, answer.text
         bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
@@ -47,7 +47,7 @@ async def test_the_first_start_says_where_to_go_and_once_who_is_the_administrato
         page = re.search(r"http://localhost:(\d+)/docs", said)
         assert page is not None, said
         assert process.url.endswith(f":{page[1]}"), "PORT is where it serves"
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
             assert (await http.get(page[0])).status_code == 200
         shown = re.search(r"e-mail +(\S+)\n +password +(\S+)\n", said)
         assert shown is not None, said

@@ -5,6 +5,7 @@ import signal
 
 import httpx
 
+from tests.backend import PLAIN
 from tests.process.conftest import Launch
 
 
@@ -15,7 +16,7 @@ async def test_stopped_and_continued_the_loop_is_not_blamed(launch: Launch) -> N
     process.signal(signal.SIGSTOP)
     await asyncio.sleep(1.5)
     process.signal(signal.SIGCONT)
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         for _ in range(3):
             assert (await http.get(f"{process.url}/health")).status_code == 200
             await asyncio.sleep(0.3)

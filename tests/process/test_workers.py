@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.backend import Process, User
+from tests.backend import PLAIN, Process, User
 from tests.follower import Follower
 from tests.process.conftest import Launch
 from tests.process.test_drain import ENDED_BY_SIGNAL, assert_left_quietly, draining
@@ -89,7 +89,7 @@ async def test_both_serve_as_one_and_a_scrape_counts_what_each_has_done(workers:
     process = workers.process
     before = await workers.complete()
     for _ in range(40):
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
             assert (await http.get(f"{process.url}/health")).status_code == 200
     after = await workers.complete()
 

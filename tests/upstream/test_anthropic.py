@@ -10,6 +10,7 @@ import pytest
 from anthropic import AsyncAnthropic
 from anthropic.types import Message, RawMessageStreamEvent
 
+from tests.backend import PLAIN
 from tests.upstream import (
     Answer,
     Cut,
@@ -41,7 +42,7 @@ async def sdk(upstream: Upstream) -> AsyncIterator[AsyncAnthropic]:
 
 @pytest.fixture
 async def client(upstream: Upstream) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=upstream.url, timeout=5, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=upstream.url, timeout=5, trust_env=False, verify=PLAIN) as client:
         yield client
 
 

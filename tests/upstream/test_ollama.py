@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.backend import PLAIN
 from tests.upstream import (
     Answer,
     Cut,
@@ -32,7 +33,7 @@ BUSY = "server busy, please try again.  maximum pending requests exceeded"
 
 @pytest.fixture
 async def client(upstream: Upstream) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=upstream.url, timeout=5, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=upstream.url, timeout=5, trust_env=False, verify=PLAIN) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ import pytest
 from openai import APIError, APIStatusError, AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
+from tests.backend import PLAIN
 from tests.upstream import (
     Answer,
     Cut,
@@ -51,7 +52,7 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 @pytest.fixture
 async def client(upstream: Upstream) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=upstream.url, timeout=5, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=upstream.url, timeout=5, trust_env=False, verify=PLAIN) as client:
         yield client
 
 
@@ -661,7 +662,7 @@ async def test_it_runs_as_a_process() -> None:
     try:
         async with asyncio.timeout(10):
             url = json.loads(await process.stdout.readline())["url"]
-        async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=5, trust_env=False, verify=PLAIN) as client:
             for model, expected in (("reset-after-3", httpx.ReadError), ("count-3-1ms", type(None))):
                 body, error = await read(client, model=model)
                 assert texts(body) == ["1 ", "2 ", "3 "]

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.backend import PLAIN
 from tests.upstream import Cut, Refuse, Upstream
 from tests.upstream.dialects.vectors import vector_of
 from tests.upstream.scenarios import Answer
@@ -15,7 +16,7 @@ from tests.upstream.scenarios import Answer
 
 @pytest.fixture
 async def http(upstream: Upstream) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=upstream.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=upstream.url, trust_env=False, verify=PLAIN) as http:
         yield http
 
 
