@@ -191,7 +191,7 @@ async def _papers(http: httpx.AsyncClient, person: Person) -> dict[str, str]:
     (added,) = answer.json()["documents"]
     async with asyncio.timeout(20):
         while (await _status(http, person, f"{path}/{added['document_id']}")) != "ready":
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
     return {"name": name, "document_id": added["document_id"], "job_id": added["job_id"]}
 
 

@@ -11,6 +11,8 @@ from tests.backend import User
 from tests.parsing.pdfs import lines, pdf
 
 NOTES = "/rag/collections/notes/documents"
+_PAUSE = 0.1
+"""Between two looks: to look all the time took an eighth of what reading took."""
 
 
 def report(pages: int, about: str = "the harbour") -> bytes:
@@ -48,7 +50,7 @@ async def reached(
     """The document once it stands so."""
     async with asyncio.timeout(within):
         while (document := await shown(user, document_id, of))["status"] not in statuses:
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(_PAUSE)
     return document
 
 
@@ -76,7 +78,7 @@ async def job(user: User, job_id: str) -> dict[str, Any]:
 async def job_reached(user: User, job_id: str, *statuses: str, within: float = 30.0) -> dict[str, Any]:
     async with asyncio.timeout(within):
         while (found := await job(user, job_id))["status"] not in statuses:
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(_PAUSE)
     return found
 
 

@@ -101,18 +101,18 @@ async def test_what_no_collection_can_be_called(alice: User, tmp_path: Path, nam
     await nothing_is_left(alice, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["x" * 200, "手册", "🎉👨‍👩‍👧", "a b", "a?b#c%d&e", "..x", "' OR 1=1 --", "\\"])
-async def test_what_one_can_be_called_in_any_script(alice: User, database_kind: str, name: str) -> None:
-    answer = await alice.http.post("/rag/collections", json={"name": name, "description": "说明 🎉"})
-    assert answer.status_code == 201, answer.text
-    is_problem(await alice.http.post("/rag/collections", json={"name": name}), 409, "collection_exists")
-    path = f"/rag/collections/{quote(name, safe='')}"
-    (document,) = await added(alice, ("a.txt", b"Something."), to=f"{path}/documents")
-    await ready(alice, document["document_id"], f"{path}/documents")
-    (listed,) = (await alice.http.get("/rag/collections")).json()["items"]
-    assert (listed["name"], listed["description"], listed["documents"]) == (name, "说明 🎉", 1)
-    assert (await alice.http.delete(path)).status_code == 204
-    assert (await alice.http.get("/rag/collections")).json()["items"] == []
+async def test_what_one_can_be_called_in_any_script(alice: User, database_kind: str) -> None:
+    for name in ("x" * 200, "手册", "🎉👨‍👩‍👧", "a b", "a?b#c%d&e", "..x", "' OR 1=1 --", "\\"):
+        answer = await alice.http.post("/rag/collections", json={"name": name, "description": "说明 🎉"})
+        assert answer.status_code == 201, answer.text
+        is_problem(await alice.http.post("/rag/collections", json={"name": name}), 409, "collection_exists")
+        path = f"/rag/collections/{quote(name, safe='')}"
+        (document,) = await added(alice, ("a.txt", b"Something."), to=f"{path}/documents")
+        await ready(alice, document["document_id"], f"{path}/documents")
+        (listed,) = (await alice.http.get("/rag/collections")).json()["items"]
+        assert (listed["name"], listed["description"], listed["documents"]) == (name, "说明 🎉", 1)
+        assert (await alice.http.delete(path)).status_code == 204
+        assert (await alice.http.get("/rag/collections")).json()["items"] == []
 
 
 async def test_names_are_told_apart_by_every_character(alice: User, database_kind: str) -> None:

@@ -46,6 +46,7 @@ async def test_how_readings_end_is_counted_and_what_was_read(backend: Backend, a
     assert found.value("ai_document_pages_read_total", outcome="unreadable") == 1
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 async def test_documents_that_wait_are_counted_until_they_are_read(
     backend: Backend, alice: User, database_kind: str
 ) -> None:

@@ -35,7 +35,7 @@ async def done(user: User, job_id: str, *, within: float = 30.0) -> dict[str, An
             if job["status"] not in ("queued", "running"):
                 assert job["status"] == "complete", job
                 return job
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
 
 async def ask(user: User, question: str, collection: str | list[str] = "house", /, **body: Any) -> Stream:
