@@ -355,7 +355,7 @@ BAD = ["", " ", "x", "x" * 43, "x" * 20_000, "票据", "\x00" * 43, "\u0661" * 4
 
 
 @pytest.mark.parametrize("ticket", BAD, ids=lambda ticket: ascii(ticket)[:20])
-async def test_what_is_no_ticket_is_401(database_kind: str, backend: Backend, upstream: Upstream, ticket: str) -> None:
+async def test_what_is_no_ticket_is_401(backend: Backend, upstream: Upstream, ticket: str) -> None:
     alice = await backend.user()
     generation_id = (await alice.chat("Hello")).start["generation_id"]
     cookie = {"Cookie": f"session={alice.token}"}

@@ -214,7 +214,7 @@ async def test_one_side_of_the_span_may_be_left_out(alice: User) -> None:
     ],
     ids=str,
 )
-async def test_at_most_366_real_days(alice: User, database_kind: str, span: tuple[str, str], accepted: bool) -> None:
+async def test_at_most_366_real_days(alice: User, span: tuple[str, str], accepted: bool) -> None:
     answer = await alice.http.get("/users/me/usage", params={"from": span[0], "to": span[1]})
     assert answer.status_code == (200 if accepted else 422), answer.text
     if not accepted:
