@@ -5,16 +5,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
+from functools import cache
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
 
 from tests.ports import free_port
-
-_ROOT = Path(__file__).parent.parent
+from tests.stores.vectors.rest import serve
 
 
 class QdrantServer:
@@ -22,10 +22,10 @@ class QdrantServer:
 
     def __init__(self, folder: Path, *, api_key: str | None = None) -> None:
         self._folder = folder
-        self._key = [api_key] if api_key else []
+        self._key = api_key
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -35,15 +35,15 @@ class QdrantServer:
         self.kill()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.stores.vectors.rest", str(self._folder), str(self.port), *self._key]
-        self._process = subprocess.Popen(command, cwd=_ROOT)
+        self._process = _loaded().Process(target=serve, args=(self._folder, self.port, self._key), daemon=True)
+        self._process.start()
         latest = time.monotonic() + 60
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self.port)):
                     return
             except OSError:
-                assert self._process.poll() is None, "the loopback Qdrant did not start"
+                assert self._process.is_alive(), "the loopback Qdrant did not start"
                 assert time.monotonic() < latest, "the loopback Qdrant did not start in time"
                 time.sleep(0.02)
 
@@ -51,7 +51,7 @@ class QdrantServer:
         """Every connection breaks. Harmless when it does not run."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.join()
             self._process = None
 
     def freeze(self) -> None:
@@ -76,4 +76,13 @@ class QdrantServer:
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
+        assert self._process.pid is not None
         os.kill(self._process.pid, number)
+
+
+@cache
+def _loaded() -> ForkServerContext:
+    """What forks has loaded the server, which costs two seconds of a processor."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.stores.vectors.rest"])
+    return context

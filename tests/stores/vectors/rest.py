@@ -121,12 +121,12 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def main() -> None:
-    folder, port, *key = sys.argv[1:]
-    Handler.collections = Collections(Path(folder))
-    Handler.key = key[0] if key else None
-    Server(("127.0.0.1", int(port)), Handler).serve_forever()
+def serve(folder: Path, port: int, key: str | None = None) -> None:
+    """Until the process ends."""
+    Handler.collections = Collections(folder)
+    Handler.key = key
+    Server(("127.0.0.1", port), Handler).serve_forever()
 
 
 if __name__ == "__main__":
-    main()
+    serve(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
