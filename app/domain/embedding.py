@@ -1,6 +1,7 @@
 """Models that help a search beside its terms: one makes vectors of what texts mean, one puts hits in order."""
 
-from collections.abc import Collection, Sequence
+from array import array
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,3 +111,39 @@ class Reranker(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+Inputs = Sequence[str | Sequence[int]]
+"""Texts; or all of them cut into the ids of a model's tokens already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants vectors of, who gets them as they are made: of these texts as they stand, whole and bare."""
+
+    inputs: Inputs
+    dimensions: int | None = None
+    """How many each is to have; None is as many as the model makes."""
+    truncate: bool = False
+    """Whether a server that can do so may cut what is too long for its model."""
+    packed: bool = False
+    """Whether numbers of 32 bits are enough, as they need no longer way than that."""
+
+    @property
+    def tokens(self) -> bool:
+        return not isinstance(self.inputs[0], str)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A vector for each input, in their order, all of as many dimensions; `model` is the exact name of what made them,
+    and `tokens` what they took. Whoever has sent them, or does not, is to `release` them."""
+
+    model: str
+    vectors: "Sequence[array[float]]"
+    tokens: int
+    release: Callable[[], None]
+
+    @property
+    def numbers(self) -> int:
+        return sum(map(len, self.vectors))

@@ -48,19 +48,48 @@ class RedactedReasoning:
     data: str
 
 
+@dataclass(frozen=True, slots=True)
+class ToolCallStart:
+    """The model begins to call a tool; `index` counts the calls of an answer from 0, in the order of their beginnings.
+
+    `id` and `name` hold no control characters and no lone surrogates; a vendor without ids gets some of its adapter.
+    """
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of the arguments' JSON text of call `index`, encoded as in TextDelta."""
+
+    index: int
+    raw: bytes
+
+
 class FinishReason(StrEnum):
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    REFUSED = "refused"
+    """The vendor declined, and ended its answer with that. No provider yields it: see `GenerationFailure.answered`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The upstream's own marker that the answer is whole. A stream without one was cut."""
+    """The upstream's own marker that the answer is whole. A stream without one was cut.
+
+    `sequence` is the stop sequence that ended it, where the vendor tells which.
+    """
 
     reason: FinishReason
+    sequence: str | None = None
 
 
-ProviderEvent = TextDelta | ReasoningDelta | ReasoningSignature | RedactedReasoning | Usage | Finish
+ProviderEvent = (
+    TextDelta | ReasoningDelta | ReasoningSignature | RedactedReasoning | ToolCallStart | ToolCallDelta | Usage | Finish
+)
 
 
 class Kind(StrEnum):
@@ -70,7 +99,11 @@ class Kind(StrEnum):
     SOURCES = "sources"
     REASONING = "reasoning"
     TOOL_CALL = "tool_call"
+    """In a passage's log: `{"index", "id", "name"}`; its arguments follow as TOOL_INPUT, `{"index", "text"}` each."""
+    TOOL_INPUT = "tool_input"
     TOOL_RESULT = "tool_result"
+    SEAL = "seal"
+    """In a passage's log: what seals the thoughts before it, `{"signature"}`, or stands for them, `{"redacted"}`."""
     TEXT = "text"
     USAGE = "usage"
     FAILURE = "failure"

@@ -23,7 +23,10 @@ class GenerationFailure(Exception):
 
     `detail` is shown to the user: it never quotes the upstream, whose words may hold keys or addresses.
     `retryable` says whether the same request may succeed later; `transient` whether to try again at once, before the
-    first token; `retry_after` is the upstream's own wish in seconds.
+    first token; `retry_after` is the upstream's own wish in seconds. `answered` tells a refusal that is the ending of
+    an answer (`stop_reason: refusal`, `finish_reason: content_filter`) from one in place of any answer. `rejected` says
+    that the vendor refused the request itself, which another of the same form will not change; `unknown_model`, that it
+    has no model of this name.
     """
 
     def __init__(
@@ -34,6 +37,9 @@ class GenerationFailure(Exception):
         retryable: bool,
         transient: bool = False,
         retry_after: float | None = None,
+        answered: bool = False,
+        rejected: bool = False,
+        unknown_model: bool = False,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -41,3 +47,6 @@ class GenerationFailure(Exception):
         self.retryable = retryable
         self.transient = transient
         self.retry_after = retry_after
+        self.answered = answered
+        self.rejected = rejected
+        self.unknown_model = unknown_model

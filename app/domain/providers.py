@@ -1,7 +1,7 @@
 """What the generation engine and the catalogue need of a model vendor."""
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
@@ -23,8 +23,21 @@ class Provider(Protocol):
         """
         ...
 
+    def check(self, request: ModelRequest) -> None:
+        """Raises NotSupported for what this vendor cannot do, before anything is begun; costs next to nothing."""
+        ...
+
     async def models(self) -> Sequence[ModelCard]:
         """The vendor's own list, with all that is known of each. It costs nothing. Raises GenerationFailure."""
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Embedding(Protocol):
+    """A provider whose own list has models that make vectors, too."""
+
+    def embedders(self) -> Sequence[ModelCard]:
+        """Those that its last list had beside the ones that chat."""
+        ...

@@ -18,7 +18,11 @@ _HIGH_SURROGATES = range(0xD800, 0xDC00)
 
 def encode(text: str) -> bytes:
     """`text` as a JSON string on one line, for readers that split lines at Unicode's separators too."""
-    raw = msgspec.json.encode(text)
+    return escaped(msgspec.json.encode(text))
+
+
+def escaped(raw: bytes) -> bytes:
+    """JSON that means the same without Unicode's separators, which stand nowhere in it but in strings."""
     if _SEPARATORS.search(raw):
         raw = _SEPARATORS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), raw)
     return raw

@@ -9,14 +9,14 @@ import httpx2
 import msgspec
 
 from app.domain.failures import GenerationFailure
-from app.domain.prompts import Image, ModelRequest, Pdf
+from app.domain.prompts import Image, ModelRequest, Part, Pdf, Reasoning, Text, ToolCall, ToolResult
 from app.providers.bodies import Body
 from app.providers.relay import expect
 from app.providers.transport import Refused, Route, Transport
 from app.providers.verdicts import REJECTED, TIMEOUT, UNREACHABLE
 
 _LARGE = 256 * 1024
-"""Bytes of attachments; encoding more takes milliseconds, which the event loop has not."""
+"""Bytes of a request; encoding more takes milliseconds, which the event loop has not."""
 
 
 class Spelled(NamedTuple):
@@ -90,16 +90,28 @@ async def _encoded(request: ModelRequest, spell: Spell) -> tuple[bytes, Mapping[
         return msgspec.json.encode(spelled.body), spelled.headers
 
     try:
-        return await asyncio.to_thread(encode) if _attached(request) > _LARGE else encode()
-    except UnicodeEncodeError as error:  # half a surrogate pair
+        return await asyncio.to_thread(encode) if _size(request) > _LARGE else encode()
+    except (UnicodeEncodeError, RecursionError) as error:  # half a surrogate pair; a schema without a floor
         raise REJECTED.failure() from error
 
 
-def _attached(request: ModelRequest) -> int:
+def _size(request: ModelRequest) -> int:
+    """Bytes of attachments and characters of text, about."""
     return sum(
-        len(part.data)
+        len(message.content) if isinstance(message.content, str) else sum(map(_size_of, message.content))
         for message in request.messages
-        if not isinstance(message.content, str)
-        for part in message.content
-        if isinstance(part, Image | Pdf)
     )
+
+
+def _size_of(part: Part) -> int:
+    match part:
+        case Image() | Pdf():
+            return len(part.data)
+        case ToolResult():
+            return len(part.text) + sum(map(_size_of, part.parts))
+        case Text() | Reasoning():
+            return len(part.text)
+        case ToolCall():
+            return len(part.arguments)
+        case _:
+            return 0

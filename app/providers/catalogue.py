@@ -44,6 +44,12 @@ class Catalogue:
         lists = await asyncio.gather(*(listing.cards(until) for listing in self._listings.values()))
         return [card for cards in lists for card in cards]
 
+    async def embedders(self) -> Sequence[ModelCard]:
+        """What providers list beside models to chat with: models that make vectors."""
+        until = self._until()
+        lists = await asyncio.gather(*(listing.embedders(until) for listing in self._listings.values()))
+        return [card for cards in lists for card in cards]
+
     async def resolve(self, name: str | None) -> ModelCard:
         """The model of that name, or the default one. Raises UnknownModel."""
         if name is None:
@@ -53,7 +59,7 @@ class Catalogue:
         until = self._until()
         card = await self._exact(name, until) or self._shipped(name) or await self._listed(name, until)
         if card is None:
-            raise UnknownModel
+            raise UnknownModel(name=name)
         return card
 
     async def default(self) -> ModelCard:
@@ -76,6 +82,11 @@ class Catalogue:
 
     def provider(self, card: ModelCard) -> Provider:
         return self._listings[card.provider].provider
+
+    async def present(self, provider: str) -> bool:
+        """Whether there is such a provider: always where it is configured, else while its server answers."""
+        listing = self._listings.get(provider)
+        return listing is not None and await listing.present(self._until())
 
     async def aclose(self) -> None:
         async with AsyncExitStack() as stack:

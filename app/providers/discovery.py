@@ -9,7 +9,7 @@ from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
 from app.domain.failures import GenerationFailure
 from app.domain.prompts import ModelRequest
-from app.domain.providers import Provider
+from app.domain.providers import Embedding, Provider
 from app.providers.errands import Errand
 
 LOOK_EACH = 3.0
@@ -55,8 +55,14 @@ class Discovered:
     def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
         return self._provider.stream(request)
 
+    def check(self, request: ModelRequest) -> None:
+        self._provider.check(request)
+
     async def models(self) -> Sequence[ModelCard]:
         return await self._provider.models()
+
+    def embedders(self) -> Sequence[ModelCard]:
+        return self._provider.embedders() if isinstance(self._provider, Embedding) else ()
 
     async def aclose(self) -> None:
         await self._look.cancel()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from app.domain.cards import ModelCard
 from app.domain.failures import GenerationFailure
-from app.domain.providers import Provider
+from app.domain.providers import Embedding, Provider
 from app.providers import shipped
 from app.providers.discovery import Discovered
 from app.providers.errands import Errand
@@ -76,6 +76,12 @@ class Listing:
             await self._errand.wait(until)
         return list(self._cards.values())
 
+    async def embedders(self, until: float) -> Sequence[ModelCard]:
+        """What the list at hand has beside models to chat with."""
+        if isinstance(self.provider, Embedding):
+            await self.cards(until)
+        return self._embedders
+
     def known(self, model: str) -> ModelCard | None:
         """The model's card, as far as the list at hand knows it."""
         return self._cards.get(shipped.canonical(self.provider.id, model))
@@ -86,6 +92,7 @@ class Listing:
 
     def _forget(self) -> None:
         self._cards = {card.id: card for card in shipped.cards(self.provider.id)}
+        self._embedders: Sequence[ModelCard] = ()
         self._asked: float | None = None
         self._due = float("-inf")
 
@@ -98,5 +105,6 @@ class Listing:
             self._due = self._asked + self._pace.again
         else:
             self._cards = {card.id: card for card in listed}
+            self._embedders = list(self.provider.embedders()) if isinstance(self.provider, Embedding) else ()
             self._asked = self._clock()
             self._due = self._asked + self._pace.fresh

@@ -3,14 +3,18 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import fields
 
 from app.domain.cards import ModelCard
 from app.domain.events import Finish, FinishReason, ProviderEvent, TextDelta, Usage
-from app.domain.prompts import ModelRequest
+from app.domain.prompts import ModelRequest, Options
 from app.domain.text import encode
 from app.providers import shipped
+from app.providers.abilities import check
 
 PIECE_SECONDS = 0.016
+_LOOKED_AT = 10_000
+"""Characters of a question by which its language is told."""
 _CJK = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 # A word with its space, or two Chinese characters: about what a model sends at a time.
 _PIECES = re.compile(r"[\u3000-\u9fff\uff00-\uffef]{1,2}|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|\s+")
@@ -53,6 +57,11 @@ _CHINESE = """\
 """
 
 
+_DOES = frozenset(field.name for field in fields(Options)) | {
+    *("tools", "tool_choice", "parallel_calls", "image_link", "pdf", "tool_images"),
+}
+
+
 class OfflineProvider:
     """Explains how to configure a model, in the language of the question, streamed as a model would."""
 
@@ -62,10 +71,14 @@ class OfflineProvider:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
         question = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
-        for piece in _PIECES.findall(_CHINESE if _CJK.search(question) else _ENGLISH):
+        for piece in _PIECES.findall(_CHINESE if _CJK.search(question, 0, _LOOKED_AT) else _ENGLISH):
             yield [TextDelta(encode(piece))]
             await asyncio.sleep(PIECE_SECONDS)
         yield [Finish(FinishReason.STOP), Usage(0, 0)]
+
+    def check(self, request: ModelRequest) -> None:
+        """It explains how to set up a model, whatever it is asked; but what is to be JSON it cannot write."""
+        check(request, _DOES)
 
     async def models(self) -> Sequence[ModelCard]:
         return shipped.cards(self.id)

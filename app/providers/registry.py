@@ -5,6 +5,7 @@ from app.domain.providers import Provider
 from app.providers.discovery import Discovered
 from app.providers.offline import OfflineProvider
 from app.providers.ollama.adapter import OllamaProvider
+from app.providers.ollama.verbatim import Verbatim
 from app.providers.openai.adapter import OpenAIProvider
 
 DEEPSEEK_BASE_URL = "https://api.deepseek.com/v1"
@@ -50,6 +51,14 @@ def _ollama(settings: ModelSettings, base_url: str) -> OllamaProvider:
         context_tokens=settings.ollama_context_tokens,
         connect_timeout=settings.connect_timeout,
     )
+
+
+def configured_verbatim(settings: ModelSettings) -> Verbatim | None:
+    """The routes of the Ollama that is a provider; None where there cannot be one."""
+    address = settings.ollama_base_url or (settings.ollama_host if settings.ollama_discovery else None)
+    if address is None:
+        return None
+    return Verbatim(address, connect_timeout=settings.connect_timeout, silence=settings.ollama_silence_timeout)
 
 
 def officially_priced(settings: ModelSettings) -> frozenset[str]:

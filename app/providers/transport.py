@@ -1,7 +1,7 @@
 """HTTP under a vendor's SDK or adapter: requests to one address, whose answers are read as they arrive."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
@@ -72,11 +72,7 @@ class Transport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         head = self._head(request.method, request.url, request.headers.raw)
-        answer = await self._ask(request.method, head, await request.aread())
-        if answer.status >= 400:
-            return await _refusal(answer)
-        arriving = body(answer)
-        return httpx2.Response(answer.status, headers=_headers(answer), stream=arriving, extensions={_BODY: arriving})
+        return await self._response(await self._ask(request.method, head, await request.aread()))
 
     def route(self, url: str, headers: Mapping[str, str]) -> Route:
         """Raises ValueError for headers that no request can hold."""
@@ -99,8 +95,23 @@ class Transport(httpx2.AsyncBaseTransport):
             {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}, body(answer)
         )
 
+    async def upload(self, url: str, headers: Mapping[str, str], content: AsyncIterator[bytes]) -> httpx2.Response:
+        """The answer to a POST whose body is sent while it comes; as of `handle_async_request`.
+
+        What `content` raises is raised, and what was sent so far is broken off visibly.
+        """
+        head = self._head("POST", httpx2.URL(url), heads.encoded(headers.items())) + heads.CHUNKED
+        connection, _ = await self._pool.lend()
+        return await self._response(await connection.send("POST", head, content))
+
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+    async def _response(self, answer: Answer) -> httpx2.Response:
+        if answer.status >= 400:
+            return await _refusal(answer)
+        arriving = body(answer)
+        return httpx2.Response(answer.status, headers=_headers(answer), stream=arriving, extensions={_BODY: arriving})
 
     def _head(self, method: str, url: httpx2.URL, headers: list[tuple[bytes, bytes]]) -> bytes:
         if Origin.of(url) != self._origin:

@@ -17,20 +17,34 @@ class Verdict(NamedTuple):
     detail: str
     retryable: bool = False
     transient: bool = False
+    answered: bool = False
+    rejected: bool = False
+    unknown_model: bool = False
 
     def failure(self, wait: float | None = None) -> GenerationFailure:
         """The failure to raise; `wait` is the upstream's own wish in seconds."""
         return GenerationFailure(
-            self.code, self.detail, retryable=self.retryable, transient=self.transient, retry_after=wait
+            self.code,
+            self.detail,
+            retryable=self.retryable,
+            transient=self.transient,
+            retry_after=wait,
+            answered=self.answered,
+            rejected=self.rejected,
+            unknown_model=self.unknown_model,
         )
 
 
 AUTH = Verdict(FailureCode.UPSTREAM_AUTH, "The provider refused our credentials.")
-UNKNOWN_MODEL = Verdict(FailureCode.UPSTREAM_ERROR, "The provider does not know this model.")
-REJECTED = Verdict(FailureCode.UPSTREAM_ERROR, "The provider rejected the request.")
+UNKNOWN_MODEL = Verdict(FailureCode.UPSTREAM_ERROR, "The provider does not know this model.", unknown_model=True)
+REJECTED = Verdict(FailureCode.UPSTREAM_ERROR, "The provider rejected the request.", rejected=True)
 TOO_LONG = Verdict(FailureCode.CONTEXT_TOO_LONG, "The conversation is too long for this model.")
-UNREADABLE = Verdict(FailureCode.UPSTREAM_ERROR, "This model cannot take what is attached to the message.")
+UNREADABLE = Verdict(
+    FailureCode.UPSTREAM_ERROR, "This model cannot take what is attached to the message.", rejected=True
+)
 REFUSED = Verdict(FailureCode.REFUSED, "The provider declined to answer this.")
+DECLINED = REFUSED._replace(answered=True)
+"""The same as the ending of an answer."""
 LIMITED = Verdict(FailureCode.UPSTREAM_RATE_LIMITED, "The provider limits how often we may ask.", True, True)
 SPENT = Verdict(FailureCode.UPSTREAM_RATE_LIMITED, "The account at the provider has no credit left.", True)
 FAILED = Verdict(FailureCode.UPSTREAM_ERROR, "The provider had an internal error.", True, True)

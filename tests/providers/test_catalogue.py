@@ -32,6 +32,9 @@ class Shelf:
         for _ in request.messages:
             yield []
 
+    def check(self, request: ModelRequest) -> None:
+        """It does whatever it is asked."""
+
     async def models(self) -> Sequence[ModelCard]:
         self.calls += 1
         await asyncio.sleep(3600 if self.slow else 0.01)

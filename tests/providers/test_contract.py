@@ -175,7 +175,7 @@ async def test_a_call_of_a_tool_is_no_text(upstream: Upstream, adapter: Adapter,
     call = (ToolCall("get_weather"), ToolArguments('{"ci'), ToolArguments('ty":"Paris"}'))
     upstream.script(Answer(("Let me look. ", *call), finish="tool_calls"))
     seen = await run(adapted, asking(adapter.card))
-    assert (text_of(seen), seen[-2:]) == ("Let me look. ", [Finish(FinishReason.STOP), Usage(9, 3)])
+    assert (text_of(seen), seen[-2:]) == ("Let me look. ", [Finish(FinishReason.TOOL_CALLS), Usage(9, 3)])
 
 
 async def test_what_the_cache_gave_is_in_the_total(upstream: Upstream, adapter: Adapter, adapted: Provider) -> None:

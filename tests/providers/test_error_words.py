@@ -36,7 +36,10 @@ SECRET = "Canary: the vendor's own words"
 
 def verdict(failure: GenerationFailure) -> Verdict:
     assert "Canary" not in str(failure)
-    return Verdict(failure.code, failure.detail, failure.retryable, failure.transient)
+    return Verdict(
+        *(failure.code, failure.detail, failure.retryable, failure.transient),
+        *(failure.answered, failure.rejected, failure.unknown_model),
+    )
 
 
 def refusal(status: int) -> httpx2.Response:

@@ -1,6 +1,7 @@
 """One client's connection: request after request, each answered until it is done or the client leaves."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -59,8 +60,14 @@ async def until_left(playing: Coroutine[Any, Any, None], inlet: Inlet) -> bool:
     return error is None
 
 
-def parsed(content: bytes) -> dict[str, Any] | None:
-    """The JSON object of a request; empty where there is no content, None where it is something else."""
+def parsed(request: Request) -> dict[str, Any] | None:
+    """The JSON object of a request; empty where there is no content, None where it is something else.
+
+    Of a file it says how large it is, and its digest.
+    """
+    content = request.content
+    if request.headers.get("content-type") == "application/octet-stream":
+        return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     if not content:
         return {}
     try:

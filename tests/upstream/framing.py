@@ -71,7 +71,7 @@ async def _read_content(inlet: asyncio.StreamReader, headers: Headers) -> bytes:
     if headers.get("transfer-encoding", "").lower() != "chunked":
         return await inlet.readexactly(int(headers.get("content-length", 0)))
     parts = []
-    while size := int((await inlet.readline()).partition(b";")[0], 16):
+    while size := int((await inlet.readuntil(b"\r\n")).partition(b";")[0], 16):
         parts.append(await inlet.readexactly(size))
         await inlet.readexactly(2)
     while (await inlet.readline()).strip():

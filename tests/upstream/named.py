@@ -16,6 +16,7 @@
     drop, drop-reset        the connection closed or reset instead of an answer
     refuse                  the model declines in its own words
     reasoning, tool         thinking before the answer; a call of the tool get_weather
+    tools                   that call whole, then one of get_time in pieces
     length, filter          finish reasons other than stop
     no-usage, no-done       without the usage event, without the last event
     bytes, crlf, nospace, comments, bom, gzip, close
@@ -73,6 +74,15 @@ PLAIN: dict[str, Scenario] = {
     "reasoning": Answer((Reasoning("Let me "), Reasoning("think."), "The answer ", "is 42."), usage=Usage(9, 6, 0, 2)),
     "tool": Answer(
         (ToolCall("get_weather"), ToolArguments('{"ci'), ToolArguments('ty":"Paris"}')), finish="tool_calls"
+    ),
+    "tools": Answer(
+        (
+            ToolCall("get_weather", '{"city":"Paris"}'),
+            ToolCall("get_time", id="call_2", index=1),
+            ToolArguments('{"city":', index=1),
+            ToolArguments('"Paris"}', index=1),
+        ),
+        finish="tool_calls",
     ),
     "length": Echo(like=Answer(finish="length")),
     "filter": Echo(like=Answer(finish="content_filter")),

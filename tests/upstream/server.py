@@ -186,7 +186,7 @@ class Upstream:
                 self.reset()
             await out.whole(200, {}, "application/json", self._ledger())
             return
-        body = connection.parsed(request.content)
+        body = connection.parsed(request)
         dialect, wants = self._dialect(request)
         number = len(self.requests) + 1
         call = wants == "answer"

@@ -3,7 +3,7 @@
 import asyncio
 import select
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import httptools
@@ -31,11 +31,17 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._descriptor = -1
 
-    async def send(self, method: str, head: bytes, content: bytes = b"") -> Answer:
-        """The answer with its head complete. Raises httpx2.TransportError; cancelled, it ends the connection."""
+    async def send(self, method: str, head: bytes, content: bytes | AsyncIterator[bytes] = b"") -> Answer:
+        """The answer with its head complete. Raises httpx2.TransportError; cancelled, it ends the connection.
+
+        Content that comes by and by is sent in chunks as it comes, which `head` has to say; what its iterator raises
+        is raised.
+        """
         answer = self._answer = Answer(method, leave=self.abort, resume=self._resume_reading)
         try:
-            if len(content) <= _AT_ONCE_BYTES:
+            if not isinstance(content, bytes):
+                await self._write_as_it_comes(answer, head, content)
+            elif len(content) <= _AT_ONCE_BYTES:
                 self._transport.write(head + content)
             else:
                 await self._write_in_parts(answer, head, memoryview(content))
@@ -120,6 +126,19 @@ class Connection(asyncio.Protocol):
                 await answer.arrival()
             if answer.begun or answer.ended:
                 return
+        self._sending = False
+
+    async def _write_as_it_comes(self, answer: Answer, head: bytes, content: AsyncIterator[bytes]) -> None:
+        self._sending = True
+        self._transport.write(head)
+        async for piece in content:
+            if piece:  # an empty chunk would be the last
+                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            while self._blocked and not (answer.begun or answer.ended):
+                await answer.arrival()
+            if answer.begun or answer.ended:
+                return
+        self._transport.write(b"0\r\n\r\n")
         self._sending = False
 
     def _settle(self, answer: Answer) -> None:

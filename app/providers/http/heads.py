@@ -11,6 +11,9 @@ _LINE_END = re.compile(rb"[\0\r\n]")
 # Said here: of the address, and of the bytes that are really sent.
 _OURS = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+"""The lines that frame a body whose length nobody knows yet, and the empty one."""
+
 
 def request_line(method: str, target: bytes) -> bytes:
     """Raises ValueError for what cannot stand there."""
