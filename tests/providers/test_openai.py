@@ -239,6 +239,21 @@ async def test_a_failure_in_the_stream_comes_after_the_text_before_it(
     assert "secret" not in failure.detail
 
 
+@pytest.mark.parametrize("end", [DONE, b""], ids=["done", "just-ended"])
+@pytest.mark.parametrize(
+    "declining",
+    [chunk(finish="content_filter"), chunk(refusal="I can") + chunk(refusal="not.") + chunk(finish="stop")],
+    ids=["filtered", "refused"],
+)
+async def test_an_answer_that_was_declined_costs_what_it_cost(
+    vendor: Loopback, provider: OpenAIProvider, declining: bytes, end: bytes
+) -> None:
+    vendor.replies = [events(chunk("a") + declining, usage(prompt_tokens=9, completion_tokens=4), end)]
+    seen, failure = await broken(provider)
+    assert seen == [TextDelta(b'"a"'), Usage(9, 4)]
+    assert (failure.code, failure.answered, failure.retryable) == (FailureCode.REFUSED, True, False)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

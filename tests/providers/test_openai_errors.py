@@ -52,6 +52,37 @@ def test_a_status_means_what_the_contract_says(
     assert (failure.code, failure.retryable, failure.transient) == (code, retryable, transient)
 
 
+# By what OpenAI, vLLM, DeepSeek and FastAPI say of tools, formats and options that they cannot read.
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"type": "invalid_request_error", "param": "tools[0].function.name", "code": "invalid_value"}),
+        (
+            400,
+            {
+                "type": "invalid_request_error",
+                "param": "tools[0].function.parameters",
+                "code": "invalid_function_parameters",
+            },
+        ),
+        (400, {"type": "invalid_request_error", "param": "response_format", "code": None}),
+        (400, {"type": "invalid_request_error", "param": "top_p", "code": "unsupported_parameter"}),
+        (400, {"type": "invalid_request_error", "param": None, "code": "invalid_request_error"}),
+        (400, {"object": "error", "type": "BadRequestError", "code": 400}),
+        (422, {"detail": [{"loc": ["body", "tools"], "msg": "secret"}]}),
+    ],
+)
+def test_what_is_wrong_with_the_request_itself_is_said_to_be(status: int, body: object) -> None:
+    failure = failure_of(status_error(status, body))
+    assert (failure.code, failure.rejected, failure.retryable) == (FailureCode.UPSTREAM_ERROR, True, False)
+
+
+def test_a_request_may_be_rejected_in_the_stream() -> None:
+    assert reported({"type": "invalid_request_error", "param": "tools"}).rejected
+    assert reported({"type": "BadRequestError", "code": 400}).rejected
+    assert not reported({"type": "server_error"}).rejected
+
+
 def test_a_connection_that_fails_is_tried_again() -> None:
     assert failure_of(openai.APITimeoutError(REQUEST)).code is FailureCode.UPSTREAM_TIMEOUT
     assert failure_of(openai.APIConnectionError(request=REQUEST)).transient

@@ -1,7 +1,6 @@
 """OpenAI's chat completions, which many others speak too: DeepSeek, vLLM, llama.cpp, gateways."""
 
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -17,6 +16,7 @@ from app.providers.calls import Spelled, StreamCall
 from app.providers.openai import errors
 from app.providers.openai.chunks import ChunkReader
 from app.providers.openai.requests import chat_body
+from app.providers.openai.servers import Server, check
 from app.providers.relay import Answer, relay
 from app.providers.sse import EventSplitter
 from app.providers.transport import Transport
@@ -43,7 +43,7 @@ class OpenAIProvider:
         address = base_url or OFFICIAL_BASE_URL
         transport = Transport(address, connect_timeout=connect_timeout)
         self._id = provider_id
-        self._official = urlsplit(address).hostname == "api.openai.com"
+        self._server = Server.of(provider_id, address)
         self._client = openai.AsyncOpenAI(
             api_key=api_key.get_secret_value().strip(),
             base_url=address,
@@ -72,6 +72,9 @@ class OpenAIProvider:
     def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
         return relay(lambda: self._open(request))
 
+    def check(self, request: ModelRequest) -> None:
+        check(request, self._server)
+
     async def models(self) -> Sequence[ModelCard]:
         response = await _answer(self._client.get("/models", cast_to=httpx2.Response))
         try:
@@ -79,13 +82,15 @@ class OpenAIProvider:
         except (ValueError, RecursionError) as error:
             raise PROTOCOL.failure() from error
         ids = sorted({model.id for model in listed})
-        return [shipped.card(self._id, name) for name in ids if not self._official or shipped.is_chat_model(name)]
+        if self._server is Server.OFFICIAL:
+            ids = list(filter(shipped.is_chat_model, ids))
+        return [shipped.card(self._id, name) for name in ids]
 
     async def aclose(self) -> None:
         await self._client.close()
 
     async def _open(self, request: ModelRequest) -> Answer:
-        body = await self._call.open(request, lambda it: Spelled(chat_body(it, official=self._official)))
+        body = await self._call.open(request, lambda it: Spelled(chat_body(it, self._server)))
         return Answer(body, EventSplitter(), ChunkReader())
 
     def _refused(self, response: httpx2.Response) -> GenerationFailure:

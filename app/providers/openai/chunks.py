@@ -7,9 +7,10 @@ from msgspec import Raw, Struct
 
 from app.domain.events import Finish, FinishReason, ProviderEvent, Usage
 from app.providers.openai import errors
+from app.providers.openai.tool_calls import ToolCalls
 from app.providers.raw_json import NULL, dumps, given, loads
 from app.providers.reading import AnswerReader
-from app.providers.verdicts import OVERLOADED, PROTOCOL, REFUSED
+from app.providers.verdicts import DECLINED, OVERLOADED, PROTOCOL
 
 _MAX_TOKENS = 2**31 - 1
 
@@ -19,6 +20,8 @@ class Delta(Struct):
     reasoning_content: Raw = NULL
     reasoning: Raw = NULL
     refusal: Raw = NULL
+    tool_calls: Raw = NULL
+    function_call: Raw = NULL
 
 
 class Choice(Struct):
@@ -64,14 +67,29 @@ _decode = msgspec.json.Decoder(Chunk).decode
 
 
 class ChunkReader(AnswerReader):
-    """Turns the chunks of one answer into events."""
+    """Turns the chunks of one answer into events.
 
-    __slots__ = ()
+    An answer that the vendor declined fails at its very end only, for what it cost is told behind the refusal.
+    """
+
+    __slots__ = ("_calls", "_declined")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = ToolCalls()
+        self._declined = False
+
+    def flush(self) -> list[ProviderEvent]:
+        if self._declined and self.failure is None:
+            self.failure = DECLINED.failure()
+        return super().flush() + self._calls.flush()
 
     def _read(self, payload: bytes, events: list[ProviderEvent]) -> None:
         if payload == b"[DONE]":
             self._finish(FinishReason.STOP, events)
             self.done = True
+            if self._declined:
+                raise DECLINED.failure()
             return
         try:
             chunk = _decode(payload)
@@ -90,15 +108,26 @@ class ChunkReader(AnswerReader):
             if delta.reasoning_content is not NULL or delta.reasoning is not NULL:
                 self._think(delta.reasoning_content, events) or self._think(delta.reasoning, events)
             self._say(delta.content, events)
-            if given(delta.refusal):
-                raise REFUSED.failure()
+            if delta.tool_calls is not NULL or delta.function_call is not NULL:
+                self._call(delta, events)
+            if given(delta.refusal):  # its words are the vendor's, and not passed on
+                self._declined = True
         if reason := choice.finish_reason:
             self._end(reason, events)
+
+    def _call(self, delta: Delta, events: list[ProviderEvent]) -> None:
+        before = len(events)
+        self._calls.read(delta.tool_calls, events)
+        self._calls.read_function(delta.function_call, events)
+        if self.finished and len(events) > before:
+            del events[before:]
+            raise PROTOCOL.failure()
 
     def _end(self, reason: str, events: list[ProviderEvent]) -> None:
         match reason:
             case "content_filter":
-                raise REFUSED.failure()
+                self._declined = True
+                self._finish(FinishReason.STOP, events)
             case "insufficient_system_resource":  # DeepSeek gave up midway
                 raise OVERLOADED.failure()
             case "length":
@@ -107,10 +136,18 @@ class ChunkReader(AnswerReader):
                 self._finish(FinishReason.STOP, events)
 
     def _finish(self, reason: FinishReason, events: list[ProviderEvent]) -> None:
-        if not self.finished:
-            self.finished = True
-            events += self.flush()
-            events.append(Finish(reason))
+        if self.finished:
+            return
+        self.finished = True
+        if self._declined:
+            return
+        events += super().flush()
+        if reason is FinishReason.STOP and self._calls:  # many call it `stop`, too, when a tool is to be called
+            events += self._calls.close()
+            reason = FinishReason.TOOL_CALLS
+        else:
+            events += self._calls.flush()
+        events.append(Finish(reason))
 
 
 def _decode_loosely(payload: bytes) -> Chunk:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+import httpx2
+import msgspec
 import openai
 
 from app.domain.failures import GenerationFailure
@@ -68,6 +70,16 @@ def failure_of(error: openai.OpenAIError) -> GenerationFailure:
     if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
         return reported(error.body)
     return verdicts.PROTOCOL.failure()
+
+
+def refused(response: httpx2.Response) -> GenerationFailure:
+    """For an answer with the status of an error that the SDK has not seen, and whose page was read."""
+    try:
+        page = msgspec.json.decode(response.content)
+    except (ValueError, RecursionError):
+        page = None
+    error = page.get("error", page) if isinstance(page, Mapping) else page
+    return _judge(error, response.status_code).failure(verdicts.retry_after(response.headers))
 
 
 def reported(error: object) -> GenerationFailure:
