@@ -31,7 +31,13 @@ class Claude(NamedTuple):
 
     @property
     def takes_temperature(self) -> bool:
+        """And `top_p` and `top_k`: what stands for nothing but a way of drawing."""
         return self.version < (4, 7)
+
+    @property
+    def draws_one_way(self) -> bool:
+        """Takes a temperature or a `top_p`, and refuses both at once."""
+        return self.version >= (4, 1)
 
     @property
     def sees(self) -> bool:
@@ -49,6 +55,16 @@ class Claude(NamedTuple):
         return self.version >= (4, 6)
 
     @property
+    def takes_budget(self) -> bool:
+        """Of thoughts, in tokens."""
+        return (3, 7) <= self.version < (4, 7)
+
+    @property
+    def takes_more_effort(self) -> bool:
+        """Knows `xhigh` between `high` and `max`."""
+        return self.version >= (4, 7)
+
+    @property
     def thinks_unasked(self) -> bool:
         return self.version >= (5, 0)
 
@@ -56,6 +72,32 @@ class Claude(NamedTuple):
     def rest(self) -> str | None:
         """The type of thinking that turns it off; None where the model refuses every such wish."""
         return "disabled" if self.version < (5, 0) else _REST.get((self.line, self.version))
+
+    @property
+    def may_be_forced(self) -> bool:
+        """Can be made to call a tool, though never while it thinks.
+
+        https://platform.claude.com/docs/en/models/sonnet-5-5/whats-new-sonnet-5-5
+        """
+        return self.version < (5, 1) or self.line == "haiku"
+
+    @property
+    def goes_on(self) -> bool:
+        """From an answer that has begun, where that is the last message."""
+        return self.version < (4, 6)
+
+    @property
+    def keeps_to_schemas(self) -> bool:
+        """In answers, and strictly in arguments of tools."""
+        return self.version >= (4, 5)
+
+    @property
+    def is_told_midway(self) -> bool:
+        """Takes messages of the role `system` behind those of a user.
+
+        https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages
+        """
+        return self.version >= (4, 8)
 
     @property
     def binds_thoughts(self) -> bool:

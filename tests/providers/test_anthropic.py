@@ -26,45 +26,24 @@ from app.domain.prompts import ModelMessage, ModelRequest, Reasoning, Text
 from app.domain.text import decode
 from app.providers import shipped
 from app.providers.anthropic.adapter import AnthropicProvider
+from tests.providers.anthropic_events import (
+    CLOSE,
+    DONE,
+    END,
+    PING,
+    START,
+    STOP,
+    begin,
+    delta,
+    end,
+    event,
+    text,
+    thought,
+)
 from tests.providers.loopback import Loopback, events, page
 
 SONNET = shipped.card("anthropic", "claude-sonnet-5-5")
 REQUEST = ModelRequest(SONNET, [ModelMessage("user", "hi")], None, 64, None)
-
-
-def event(kind: str, **fields: Any) -> bytes:
-    """One event as Anthropic sends it, JSON in ASCII."""
-    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
-
-
-def begin(index: int = 0, **block: Any) -> bytes:
-    return event("content_block_start", index=index, content_block={"type": "text", "text": ""} | block)
-
-
-def delta(kind: str, **fields: Any) -> bytes:
-    return event("content_block_delta", index=0, delta={"type": kind, **fields})
-
-
-def text(words: str) -> bytes:
-    return delta("text_delta", text=words)
-
-
-def thought(words: str) -> bytes:
-    return delta("thinking_delta", thinking=words)
-
-
-def end(reason: str | None = "end_turn", **usage: Any) -> bytes:
-    stop = {"stop_reason": reason, "stop_sequence": None}
-    return event("message_delta", delta=stop, usage=usage or {"output_tokens": 3})
-
-
-PROMPT = {"input_tokens": 7, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}
-START = event("message_start", message={"id": "m1", "content": [], "stop_reason": None, "usage": PROMPT})
-PING = event("ping")
-CLOSE = event("content_block_stop", index=0)
-STOP = event("message_stop")
-END = CLOSE + end() + STOP
-DONE = [Finish(FinishReason.STOP), Usage(7, 3)]
 
 
 @pytest.fixture
@@ -229,10 +208,10 @@ async def test_any_text_in_any_packets_arrives_as_it_was_sent_and_on_one_line(
     expected = "".join(ADVERSARIAL).replace("\x00", "")
     assert text_of(seen) == expected
     assert decode(event.raw for event in seen if isinstance(event, ReasoningDelta)) == expected
-    for event in seen:
-        if isinstance(event, TextDelta | ReasoningDelta):
-            assert len(event.raw.decode().splitlines()) == 1
-            assert b"\x00" not in event.raw
+    for each in seen:
+        if isinstance(each, TextDelta | ReasoningDelta):
+            assert len(each.raw.decode().splitlines()) == 1
+            assert b"\x00" not in each.raw
     assert seen[-2:] == DONE
 
 
@@ -271,7 +250,8 @@ async def test_a_compressed_stream_is_read_although_nobody_asked_for_one(
 
 
 async def test_what_is_not_said_to_the_user_yields_nothing(vendor: Loopback, claude: AnthropicProvider) -> None:
-    tool = begin(type="tool_use", id="t", name="f", input={}) + delta("input_json_delta", partial_json='{"a":1}')
+    tool = begin(type="server_tool_use", id="t", name="f", input={})
+    tool += delta("input_json_delta", partial_json='{"a":1}')
     search = begin(type="web_search_tool_result", content=[{"type": "x"}], data={"odd": 1}, text="no") + CLOSE
     cited = delta("citations_delta", citation={"type": "page_location", "cited_text": "no"})
     odd = event("news_of_tomorrow", delta={"text": "no"}) + event("content_block_delta") + b"data: {}\n\n: ping\n\n"
@@ -334,12 +314,18 @@ async def test_a_seal_that_could_be_neither_kept_nor_given_back_is_none(
 # How it ends
 
 
+async def test_the_sequence_that_stopped_it_is_told(vendor: Loopback, claude: AnthropicProvider) -> None:
+    stopped = {"stop_reason": "stop_sequence", "stop_sequence": "END😀"}
+    vendor.replies = [events(START, text("a"), event("message_delta", delta=stopped, usage={"output_tokens": 3}), STOP)]
+    assert await run(claude) == [TextDelta(b'"a"'), Finish(FinishReason.STOP, "END😀"), Usage(7, 3)]
+
+
 @pytest.mark.parametrize(
     ("reason", "finish"),
     [
         ("end_turn", FinishReason.STOP),
         ("stop_sequence", FinishReason.STOP),
-        ("tool_use", FinishReason.STOP),
+        ("tool_use", FinishReason.TOOL_CALLS),
         ("pause_turn", FinishReason.STOP),
         ("max_tokens", FinishReason.LENGTH),
         ("model_context_window_exceeded", FinishReason.LENGTH),
@@ -391,7 +377,7 @@ async def test_a_refusal_is_a_failure_that_is_billed(vendor: Loopback, claude: A
     vendor.replies = [events(START, begin(), text("Well"), CLOSE, end("refusal", output_tokens=2), STOP)]
     seen, failure = await broken(claude)
     assert seen == [TextDelta(b'"Well"'), Usage(7, 2)]
-    assert (failure.code, failure.retryable) == (FailureCode.REFUSED, False)
+    assert (failure.code, failure.retryable, failure.answered) == (FailureCode.REFUSED, False, True)
 
 
 def report(kind: str, message: str = "secret") -> bytes:

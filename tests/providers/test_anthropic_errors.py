@@ -88,6 +88,24 @@ def test_an_attachment_that_is_refused_is_named() -> None:
     assert "attached" in failure.detail
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "rejected"),
+    [
+        (400, {"type": INVALID, "message": "messages: Field required"}, True),
+        (422, ["what"], True),
+        (400, {"type": INVALID, "message": "Could not process image"}, True),
+        (400, {"type": INVALID, "message": "Your credit balance is too low to access the Anthropic API."}, False),
+        (401, {"type": "authentication_error"}, False),
+        (404, {"type": "not_found_error", "message": "model: claude-x"}, False),
+        (500, {"type": "api_error"}, False),
+    ],
+)
+def test_a_request_that_the_vendor_refused_itself_is_told_from_what_it_could_not_do(
+    status: int, error: object, rejected: bool
+) -> None:
+    assert failure_of(status_error(status, error)).rejected is rejected
+
+
 def test_the_wish_to_wait_is_kept() -> None:
     assert failure_of(status_error(529, headers={"retry-after": "3"})).retry_after == 3
 

@@ -8,40 +8,19 @@ from app.domain.failures import GenerationFailure
 from app.domain.prompts import (
     Effort,
     Image,
-    ModelMessage,
     ModelRequest,
-    Part,
     Pdf,
     Reasoning,
-    Text,
     ToolCall,
     ToolResult,
 )
 from app.providers import shipped
 from app.providers.anthropic.requests import messages_call
+from tests.providers.anthropic_requests import assistant, body, user
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 EPHEMERAL = {"type": "ephemeral"}
 THOUGHT = Reasoning("Hm.", signature="s")
-
-
-def body(*messages: ModelMessage, model: str = "claude-sonnet-4-6", **fields: Any) -> dict[str, Any]:
-    asked = {"system_prompt": None, "max_tokens": 4096, "temperature": None} | fields
-    return dict(messages_call(ModelRequest(shipped.card("anthropic", model), messages or [user("hi")], **asked)).body)
-
-
-def user(*parts: Part | str) -> ModelMessage:
-    return _message("user", parts)
-
-
-def assistant(*parts: Part | str) -> ModelMessage:
-    return _message("assistant", parts)
-
-
-def _message(role: Any, parts: tuple[Part | str, ...]) -> ModelMessage:
-    if len(parts) == 1 and isinstance(parts[0], str):
-        return ModelMessage(role, parts[0])
-    return ModelMessage(role, [Text(part) if isinstance(part, str) else part for part in parts])
 
 
 # Messages

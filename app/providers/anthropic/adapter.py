@@ -1,6 +1,8 @@
 """Anthropic's Messages API, natively: thinking with its signatures, prompt caching, PDFs; and what speaks it too."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import anthropic
@@ -13,19 +15,28 @@ from app.domain.events import ProviderEvent
 from app.domain.failures import GenerationFailure
 from app.domain.prompts import ModelRequest
 from app.providers.anthropic import errors
+from app.providers.anthropic.abilities import check
 from app.providers.anthropic.events import EventReader
 from app.providers.anthropic.lists import Page, card
-from app.providers.anthropic.requests import messages_call
+from app.providers.anthropic.requests import count_call, messages_call
 from app.providers.calls import StreamCall
 from app.providers.relay import Answer, relay
 from app.providers.sse import EventSplitter
 from app.providers.transport import Transport
-from app.providers.verdicts import PROTOCOL, REJECTED
+from app.providers.verdicts import PROTOCOL, REJECTED, TIMEOUT
 
 OFFICIAL_BASE_URL = "https://api.anthropic.com"
 
 _PAGE_SIZE = 1000
 _MAX_PAGES = 10
+
+# A prompt is counted at once, for nothing is run: seconds, and bytes of the answer.
+_COUNT_SECONDS = 10.0
+_COUNT_BYTES = 64 * 1024
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
 
 
 class AnthropicProvider:
@@ -51,13 +62,16 @@ class AnthropicProvider:
         # It sends the key as a bearer token only; what was made to the older version of the API knows this header.
         official = urlsplit(address).hostname == "api.anthropic.com"
         self._client._custom_headers = {} if official else {"X-Api-Key": key}
-        self._call = StreamCall(
-            transport,
-            f"{address}/v1/messages",
-            {**self._client.default_headers, **self._client.auth_headers},
-            media_type="text/event-stream",
-            refused=self._refused,
-            reported=errors.reported,
+        self._call, self._count = (
+            StreamCall(
+                transport,
+                f"{address}/v1/messages{path}",
+                {**self._client.default_headers, **self._client.auth_headers},
+                media_type=media_type,
+                refused=self._refused,
+                reported=errors.reported,
+            )
+            for path, media_type in (("", "text/event-stream"), ("/count_tokens", "application/json"))
         )
 
     @property
@@ -66,6 +80,25 @@ class AnthropicProvider:
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
         return relay(lambda: self._open(request))
+
+    def check(self, request: ModelRequest) -> None:
+        check(request)
+
+    async def count_tokens(self, request: ModelRequest) -> int:
+        """The tokens of a prompt, by the vendor's own count, which costs nothing. Raises GenerationFailure."""
+        try:
+            async with asyncio.timeout(_COUNT_SECONDS):
+                answer = await self._count.open(request, count_call)
+                with closing(answer):
+                    page = b""
+                    while len(page) < _COUNT_BYTES and (data := await answer.read()):
+                        page += data
+        except TimeoutError as error:
+            raise TIMEOUT.failure() from error
+        try:
+            return max(0, msgspec.json.decode(page, type=_Count).input_tokens)
+        except (ValueError, RecursionError) as error:
+            raise PROTOCOL.failure() from error
 
     async def models(self) -> Sequence[ModelCard]:
         cards: dict[str, ModelCard] = {}

@@ -9,11 +9,13 @@ from typing import Any, Literal, NamedTuple
 from tests.upstream import sse
 from tests.upstream.dialects import Body, Flood, Script
 from tests.upstream.scenarios import (
+    WORDS,
     Answer,
     Chunk,
     Filler,
     Frame,
     InBandError,
+    Page,
     Reason,
     Reasoning,
     Refusal,
@@ -57,13 +59,15 @@ ERRORS: dict[Reason, tuple[str, str]] = {
 
 
 class Anthropic:
-    def wants(self, method: str, path: str) -> Literal["answer", "models"] | None:
+    def wants(self, method: str, path: str) -> Literal["answer", "models", "about"] | None:
         # Below /v1 the list of models is OpenAI's; like gateways of both protocols, this one has a prefix for itself.
         match method, path:
             case "POST", "/v1/messages" | "/anthropic/v1/messages":
                 return "answer"
             case "GET", "/anthropic/v1/models":
                 return "models"
+            case "POST", "/v1/messages/count_tokens" | "/anthropic/v1/messages/count_tokens":
+                return "about"
         return None
 
     def streams(self, body: Body) -> bool:
@@ -80,13 +84,19 @@ class Anthropic:
 
     def script(self, answer: Answer, body: Body, number: int) -> Script:
         message = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": body.get("model", "")}
-        return _stream(answer, message) if self.streams(body) else _whole(answer, message)
+        stop = _stop(answer, body)
+        return _stream(answer, message, stop) if self.streams(body) else _whole(answer, message, stop)
 
     def error(self, refuse: Refuse) -> bytes:
         return _error(refuse.reason or REASONS.get(refuse.status, "server_error"), refuse.message)
 
     def error_event(self, error: InBandError, answer: Answer) -> bytes:
         return sse.block(_error(error.reason, error.message), answer.wire, b"error")
+
+    def about(self, path: str, body: Body, names: Sequence[str]) -> Page:
+        """The tokens of a prompt, for each word of which this vendor counts one."""
+        prompt = _json([body.get("system"), body.get("messages"), body.get("tools")])
+        return Page(_json({"input_tokens": len(WORDS.findall(prompt.decode()))}), content_type="application/json")
 
     def models(self, names: Sequence[str]) -> bytes:
         data = [
@@ -183,7 +193,7 @@ def _tool(call: ToolCall) -> Block:
     return Block(start, "input_json_delta", "partial_json")
 
 
-def _stream(answer: Answer, message: Mapping[str, object]) -> Script:
+def _stream(answer: Answer, message: Mapping[str, object], stop: Mapping[str, object]) -> Script:
     wire = answer.wire
     start = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     if answer.usage is not None:
@@ -193,7 +203,7 @@ def _stream(answer: Answer, message: Mapping[str, object]) -> Script:
         content_type="text/event-stream; charset=utf-8",
         opening=(sse.BOM if wire.bom else b"") + opening,
         chunks=_frames(answer.chunks, wire),
-        closing=tuple(_endings(answer)),
+        closing=tuple(_endings(answer, stop)),
     )
 
 
@@ -229,12 +239,12 @@ def _addition(block: Block, index: int, piece: bytes, wire: Wire) -> bytes:
     return _delta(index, delta, wire)
 
 
-def _endings(answer: Answer) -> list[bytes]:
+def _endings(answer: Answer, stop: Mapping[str, object]) -> list[bytes]:
     layout, wire, endings = _layout(answer.chunks), answer.wire, []
     if layout.open is not None:
         endings.append(_end_of_block(layout.number, layout.seal, wire))
     if answer.finish is not None or answer.usage is not None:
-        fields = {"delta": _json(_stop(answer))}
+        fields = {"delta": _json(stop)}
         if answer.usage is not None:
             fields["usage"] = _json(_usage(Usage(*answer.usage)))
         endings.append(_event("message_delta", wire, **fields))
@@ -257,9 +267,9 @@ def _event(name: str, wire: Wire, **fields: bytes) -> bytes:
     return sse.block(b'{"type":"%b"%b}' % (name.encode(), inside), wire, name.encode())
 
 
-def _whole(answer: Answer, message: Mapping[str, object]) -> Script:
+def _whole(answer: Answer, message: Mapping[str, object], stop: Mapping[str, object]) -> Script:
     """One JSON text; nothing of its content is sent before all chunks were due."""
-    rest: dict[str, object] = dict(_stop(answer))
+    rest: dict[str, object] = dict(stop)
     if answer.usage is not None:
         rest["usage"] = _usage(Usage(*answer.usage))
     return Script(
@@ -295,11 +305,13 @@ def _content(layout: Layout) -> list[dict[str, Any]]:
     return blocks
 
 
-def _stop(answer: Answer) -> dict[str, object]:
+def _stop(answer: Answer, body: Body) -> dict[str, object]:
+    """A `stop_sequence` is the first that the caller named."""
     refused = [chunk.text for chunk in answer.chunks if isinstance(chunk, Refusal)]
     if not refused:
         reason = None if answer.finish is None else STOP_REASONS.get(answer.finish, answer.finish)
-        return {"stop_reason": reason, "stop_sequence": None}
+        sequences = body.get("stop_sequences") if reason == "stop_sequence" else None
+        return {"stop_reason": reason, "stop_sequence": sequences[0] if sequences else None}
     words = b"".join(map(_escaped, refused))
     details = {"type": "refusal", "category": None, "explanation": _text(words)}
     return {"stop_reason": "refusal", "stop_sequence": None, "stop_details": details}
