@@ -136,7 +136,7 @@ async def test_ten_thousand_lines_at_once_all_come_in_order(vendor: Loopback, pr
 
 async def test_lines_that_say_nothing_yield_nothing(vendor: Loopback, provider: OllamaProvider) -> None:
     odd = b'\n{}\r\n{"message":null}\n{"message":{}}\n{"error":null}\n'
-    calls = line("", message={"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]})
+    calls = line("", message={"tool_calls": []}) + line("", message={"tool_calls": None})
     vendor.replies = [lines(odd, calls, line(None), line("yes"), END)]
     assert await run(provider) == [TextDelta(b'"yes"'), Finish(FinishReason.STOP), Usage(7, 3)]
 

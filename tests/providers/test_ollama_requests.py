@@ -20,7 +20,8 @@ from app.domain.prompts import (
     ToolCall,
     ToolResult,
 )
-from app.providers.ollama.requests import LEVELS, SWITCH, ThinkValues, chat_body
+from app.providers.ollama.requests import chat_body
+from app.providers.ollama.thinking import LEVELS, SWITCH, ThinkValues
 
 CARD = ModelCard("ollama", "llama3.2", context_window=4096)
 
@@ -102,12 +103,16 @@ def test_the_arguments_of_a_tool_call_are_an_object_and_its_result_names_the_too
         {
             "role": "assistant",
             "content": "Let me see.",
-            "tool_calls": [{"function": {"name": "weather", "arguments": {"city": "Paris"}}}],
+            "tool_calls": [{"id": "c1", "function": {"name": "weather", "arguments": {"city": "Paris"}}}],
         },
-        {"role": "tool", "tool_name": "weather", "content": "Rain."},
+        {"role": "tool", "tool_name": "weather", "tool_call_id": "c1", "content": "Rain."},
         {"role": "user", "content": "And tomorrow?"},
-        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "tomorrow", "arguments": {}}}]},
-        {"role": "tool", "tool_name": "tomorrow", "content": "Sun."},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "c2", "function": {"name": "tomorrow", "arguments": {}}}],
+        },
+        {"role": "tool", "tool_name": "tomorrow", "tool_call_id": "c2", "content": "Sun."},
     ]
 
 
@@ -132,7 +137,10 @@ def test_what_a_model_thought_goes_back_to_it() -> None:
         (Effort.MEDIUM, LEVELS, "medium"),
         (Effort.NONE, (False, "low", "medium", "xhigh"), False),
         (Effort.LOW, (False, "low", "medium", "xhigh"), "low"),
-        (Effort.HIGH, (False, "low", "medium", "xhigh"), True),
+        (Effort.MINIMAL, LEVELS, "low"),
+        (Effort.MAX, LEVELS, "high"),
+        (Effort.MAX, (False, "low", "medium", "xhigh"), "xhigh"),
+        (Effort.HIGH, (False, "low", "medium"), "medium"),
     ],
 )
 def test_effort_is_the_nearest_that_the_model_can_be_set_to(

@@ -7,6 +7,7 @@ import msgspec
 from app.domain.cards import ModelCard
 from app.domain.events import ProviderEvent
 from app.domain.prompts import ModelRequest
+from app.providers.abilities import check
 from app.providers.calls import Spelled
 from app.providers.ndjson import LineSplitter
 from app.providers.ollama.client import OllamaClient
@@ -18,6 +19,25 @@ from app.providers.relay import Answer, relay
 
 class _Version(msgspec.Struct):
     version: str
+
+
+# Tools it runs as the model likes: nothing makes one call a certain tool, or no more than one.
+_DOES = frozenset(
+    {
+        "tools",
+        "top_p",
+        "top_k",
+        "min_p",
+        "stop",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "repeat_penalty",
+        "json_object",
+        "json_schema",
+        "more",
+    }
+)
 
 
 class OllamaProvider:
@@ -35,8 +55,14 @@ class OllamaProvider:
     def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
         return relay(lambda: self._open(request))
 
+    def check(self, request: ModelRequest) -> None:
+        check(request, _DOES)
+
     async def models(self) -> Sequence[ModelCard]:
         return await self._models.cards()
+
+    def embedders(self) -> Sequence[ModelCard]:
+        return self._models.embedders
 
     async def answer(self) -> None:
         """Ask for a sign of life, at next to no cost. Raises GenerationFailure where anything but Ollama listens."""

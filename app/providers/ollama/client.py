@@ -16,12 +16,16 @@ _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 _T = TypeVar("_T")
 
 
+def origin_of(base_url: str) -> str:
+    """Where all its routes begin: many note down the address of one of its interfaces."""
+    return re.sub(r"(/v1|/api)?/*$", "", base_url)
+
+
 class OllamaClient:
     """`chat` is the call whose answer is a stream."""
 
     def __init__(self, base_url: str, *, connect_timeout: float) -> None:
-        # Many note down the address of one of its interfaces.
-        self._base = re.sub(r"(/v1|/api)?/*$", "", base_url)
+        self._base = origin_of(base_url)
         self._transport = Transport(self._base, connect_timeout=connect_timeout)
         self.chat = StreamCall(
             self._transport,

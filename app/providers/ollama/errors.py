@@ -7,6 +7,7 @@ from app.providers import verdicts
 from app.providers.verdicts import Verdict
 
 NO_MEMORY = Verdict(FailureCode.UPSTREAM_OVERLOADED, "The model's server has not enough memory for this model.", True)
+NO_ROOM = Verdict(FailureCode.UPSTREAM_ERROR, "The model's server has no room left for models.")
 
 # Parts of its sentences, in lower case; the first that occurs counts. Runners of several kinds have their own words.
 _BY_HINT = (
@@ -22,6 +23,8 @@ _BY_HINT = (
     ("image input is not supported", verdicts.UNREADABLE),
     ("does not support", verdicts.REJECTED),
     ("try pulling it first", verdicts.UNKNOWN_MODEL),
+    ("file does not exist", verdicts.UNKNOWN_MODEL),
+    ("no space left", NO_ROOM),
     ("unauthorized", verdicts.AUTH),
     ("too many requests", verdicts.LIMITED),
     ("usage limit", verdicts.LIMITED),

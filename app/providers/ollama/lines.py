@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from app.domain.events import Finish, FinishReason, ProviderEvent, Usage
 from app.providers.ollama import errors
+from app.providers.ollama.tool_calls import called
 from app.providers.raw_json import NULL, count, dumps, given, loads
 from app.providers.reading import AnswerReader
 from app.providers.verdicts import PROTOCOL
@@ -16,6 +17,7 @@ class Message(Struct):
     content: Raw = NULL
     thinking: Raw = NULL
     reasoning_content: Raw = NULL
+    tool_calls: Raw = NULL
 
 
 class Line(Struct):
@@ -44,7 +46,11 @@ _decode = msgspec.json.Decoder(Line).decode
 class LineReader(AnswerReader):
     """Turns the lines of one answer into events."""
 
-    __slots__ = ()
+    __slots__ = ("_calls",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = 0
 
     def _read(self, payload: bytes, events: list[ProviderEvent]) -> None:
         try:
@@ -57,15 +63,25 @@ class LineReader(AnswerReader):
             # Servers that speak this protocol beside OpenAI's carry that one's word over.
             self._think(message.thinking, events) or self._think(message.reasoning_content, events)
             self._say(message.content, events)
+            if message.tool_calls is not NULL:
+                self._call(message.tool_calls, events)
         if line.done:
             self._finish(line, events)
+
+    def _call(self, calls: Raw, events: list[ProviderEvent]) -> None:
+        """A call comes whole, and what the model said or thought before it is then said to its end."""
+        if of_calls := called(calls, self._calls):
+            events += self.flush()
+            events += of_calls
+            self._calls += len(of_calls) // 2
 
     def _finish(self, line: Line, events: list[ProviderEvent]) -> None:
         """Its reasons beside `length` (`stop`, `load`, `unload`, none in old versions) all say that it is whole."""
         self.finished = self.done = True
         events += self.flush()
-        events.append(Finish(FinishReason.LENGTH if line.done_reason == "length" else FinishReason.STOP))
-        if usage := _usage(line):
+        whole = FinishReason.TOOL_CALLS if self._calls else FinishReason.STOP
+        events.append(Finish(FinishReason.LENGTH if line.done_reason == "length" else whole))
+        if usage := usage_of(line):
             events.append(usage)
 
 
@@ -86,7 +102,7 @@ def _decode_loosely(payload: bytes) -> Line:
     )
 
 
-def _usage(line: Line) -> Usage | None:
+def usage_of(line: Line) -> Usage | None:
     """What is reported; None where it is no report at all."""
     inputs, outputs = count(line.prompt_eval_count), count(line.eval_count)
     if inputs is None and outputs is None:

@@ -10,7 +10,7 @@ from app.domain.cards import Input, ModelCard
 from app.domain.failures import GenerationFailure
 from app.providers import shipped
 from app.providers.ollama.client import OllamaClient
-from app.providers.ollama.requests import LEVELS, SWITCH, ThinkValues
+from app.providers.ollama.thinking import LEVELS, SWITCH, ThinkValues
 
 # The server may be busy, and its list is wanted within seconds. Those left out have their turn with the next list.
 _SHOWN_AT_MOST = 64
@@ -67,6 +67,8 @@ class OllamaModels:
         self._client = client
         self._context_tokens = context_tokens
         self._shown: dict[str, tuple[str, _Shown]] = {}
+        self.embedders: list[ModelCard] = []
+        """Those of the last list that make vectors and do not chat."""
 
     async def cards(self) -> list[ModelCard]:
         """Those that can chat, in the server's order, the newest first. Raises GenerationFailure."""
@@ -75,7 +77,9 @@ class OllamaModels:
         places = asyncio.Semaphore(_SHOWN_AT_ONCE)
         unknown = [each for each in listed if not self._knows(each)]
         await asyncio.gather(*(self._look_at(each, places) for each in unknown[:_SHOWN_AT_MOST]))
-        return [self._card(each) for each in listed if _chats(each, self._said(each.id))]
+        chats = {each.id for each in listed if _chats(each, self._said(each.id))}
+        self.embedders = [_embedder(each, self._said(each.id)) for each in listed if each.id not in chats]
+        return [self._card(each) for each in listed if each.id in chats]
 
     def think_values(self, model: str) -> ThinkValues:
         """What `think` may be. Servers that do not say so yet know a switch, and the levels of gpt-oss."""
@@ -109,7 +113,12 @@ class OllamaModels:
             context_window=window,
             inputs=_TEXT | {Input.IMAGE} if "vision" in able else _TEXT,
             reasons="thinking" in able,
+            calls_tools=not able or "tools" in able,
         )
+
+
+def _embedder(model: _Listed, said: _Shown) -> ModelCard:
+    return ModelCard("ollama", model.id, context_window=said.context_length, calls_tools=False, embeds=True)
 
 
 def _chats(model: _Listed, said: _Shown) -> bool:

@@ -1,5 +1,8 @@
 """Ollama's chat: an answer is lines of JSON, one a chunk, and the last says that it is done.
 
+So is what it generates, and how far it is with fetching or making a model, of which each chunk is a status.
+Files whose digest begins with `sha256:e` are there; any it takes, if that is really its digest.
+
 What `/api/show` tells of a model is in its name:
 
     reasoning, gpt-oss      can think; the latter by levels only, which it says itself
@@ -36,6 +39,7 @@ from tests.upstream.scenarios import (
 CREATED = "2026-01-01T00:00:00.000000001Z"
 CONTEXT = re.compile(r"ctx-(\d+)")
 JSON = "application/json; charset=utf-8"
+BLOBS = "/api/blobs/"
 BOM = b"\xef\xbb\xbf"
 # The scenarios use OpenAI's words; any other stands for itself.
 DONE_REASONS = {"tool_calls": "stop"}
@@ -64,11 +68,13 @@ ERRORS: dict[Reason, str] = {
 class Ollama:
     def wants(self, method: str, path: str) -> Literal["answer", "models", "about"] | None:
         match method, path:
-            case "POST", "/api/chat":
+            case "POST", "/api/chat" | "/api/generate" | "/api/pull" | "/api/push" | "/api/create":
                 return "answer"
             case "GET", "/api/tags":
                 return "models"
-            case ("POST", "/api/show") | ("GET", "/api/version"):
+            case ("POST", "/api/show" | "/api/copy") | ("GET", "/api/version") | ("DELETE", "/api/delete"):
+                return "about"
+            case "HEAD" | "POST", blob if blob.startswith(BLOBS):
                 return "about"
         return None
 
@@ -76,12 +82,15 @@ class Ollama:
         return body.get("stream") is not False
 
     def question(self, body: Body) -> str:
-        return next((m["content"] for m in reversed(body.get("messages", ())) if m["role"] == "user"), "")
+        asked = (m["content"] for m in reversed(body.get("messages", ())) if m["role"] == "user")
+        return next(asked, str(body.get("prompt", "")))
 
     def headers(self, number: int) -> Mapping[str, str]:
         return {}
 
     def script(self, answer: Answer, body: Body, number: int) -> Script:
+        if "messages" not in body:
+            return _generated(answer, body) if "prompt" in body else _progress(answer)
         head = _json({"model": body.get("model", ""), "created_at": CREATED})[:-1] + b',"message":{"role":"assistant"'
         return _stream(answer, head) if self.streams(body) else _whole(answer, head)
 
@@ -95,7 +104,13 @@ class Ollama:
         return _json({"models": [_listed(name) for name in names]})
 
     def about(self, path: str, body: Body, names: Sequence[str]) -> Page | Refuse:
-        """The server's version, or what it says of one model."""
+        """The server's version, what it says of one model, or what it has done."""
+        if path.startswith(BLOBS):
+            return _blob(path.removeprefix(BLOBS), body)
+        if path in ("/api/copy", "/api/delete"):
+            model = str(body.get("source", body.get("model", "")))
+            known = _tagged(model) in map(_tagged, names)
+            return Page(b"", content_type="") if known else Refuse(404, message=f"model '{model}' not found")
         if path == "/api/version":
             return Page(_json({"version": "0.40.12"}), content_type=JSON)
         model = str(body.get("model", ""))
@@ -126,6 +141,37 @@ def _stream(answer: Answer, head: bytes) -> Script:
         # The last line is Ollama's last event; without it `done` still costs the stream its last line end.
         closing=tuple(line + (newline if answer.done else b"") for line in _last(answer, head + b',"content":""')),
     )
+
+
+def _generated(answer: Answer, body: Body) -> Script:
+    head = _json({"model": body.get("model", ""), "created_at": CREATED})[:-1]
+    newline = answer.wire.newline
+    said = [_inside(chunk) if not isinstance(chunk, Frame) else chunk.data for chunk in answer.chunks]
+    if body.get("stream") is False:
+        rest = b'","done":%b}' % (b"false" if answer.finish is None else b"true" + _ending(answer))
+        return Script(JSON, head + b',"response":"', tuple(said), (rest,))
+    lines = (
+        text
+        if isinstance(chunk, Frame) or isinstance(text, Flood)
+        else head + b',"response":"%b","done":false}' % text + newline
+        for chunk, text in zip(answer.chunks, said, strict=True)
+    )
+    done = head + b',"response":"","done":true' + _ending(answer) + b',"context":[1,2]}'
+    closing = (done + newline,) if answer.finish is not None else ()
+    return Script("application/x-ndjson", b"", tuple(lines), closing)
+
+
+def _progress(answer: Answer) -> Script:
+    said = (c.data if isinstance(c, Frame) else _json({"status": c}) + b"\n" for c in answer.chunks)
+    closing = (_json({"status": "success"}) + b"\n",) if answer.finish is not None else ()
+    return Script("application/x-ndjson", b"", tuple(said), closing)
+
+
+def _blob(digest: str, body: Body) -> Page | Refuse:
+    if not body:
+        return Page(b"", content_type="") if digest.startswith("sha256:e") else Refuse(404)
+    right = digest == f"sha256:{body['sha256']}"
+    return Page(b"", 201, content_type="") if right else Refuse(400, message="digest mismatch in /root/.ollama")
 
 
 def _last(answer: Answer, message: bytes) -> list[bytes]:
@@ -201,7 +247,8 @@ def _called(call: ToolCall, chunks: tuple[Chunk, ...]) -> bytes:
     # The arguments are an object here, not a text that holds one.
     arguments = "".join(json.loads(b'"' + _escaped(piece) + b'"') for piece in (call.arguments, *more)) or "{}"
     function = b'{"index":%d,"name":%b,"arguments":%b}' % (call.index, _json(call.name), arguments.encode())
-    return b'{"id":' + _json(call.id) + b',"function":' + function + b"}"
+    # Servers of old give no ids; a call that has none is one of theirs.
+    return (b'{"id":' + _json(call.id) + b"," if call.id else b"{") + b'"function":' + function + b"}"
 
 
 def _ending(answer: Answer) -> bytes:

@@ -79,8 +79,11 @@ class OllamaVectors(Ollama):
 
 
 def texts(body: Body) -> Sequence[str]:
+    """Ids of tokens count as words."""
     given = body.get("input", ())
-    return [given] if isinstance(given, str) else given
+    if isinstance(given, str):
+        return [given]
+    return [each if isinstance(each, str) else " ".join(map(str, each)) for each in given]
 
 
 def vector_of(text: str, dimensions: int = DIMENSIONS) -> list[float]:
