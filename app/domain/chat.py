@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 from app.domain.attachments import Attached
 from app.domain.failures import FailureCode
-from app.domain.prompts import Effort, Reasoning
+from app.domain.prompts import NO_OPTIONS, Effort, Options, Reasoning
 
 T = TypeVar("T")
 
@@ -62,6 +62,9 @@ class Failure:
     code: FailureCode
     detail: str
     retryable: bool
+    rejected: bool = False
+    """Whether the vendor refused the request itself, and would refuse it again."""
+    unknown_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,8 @@ class Turn:
 
     message: str | None
     conversation_id: str | None = None
+    chat_id: str | None = None
+    """What its page calls the conversation that it begins."""
     parent_id: str | None = None
     replaces: str | None = None
     model: str | None = None
@@ -169,6 +174,7 @@ class Turn:
     max_tokens: int = 4096
     temperature: float | None = None
     effort: Effort | None = None
+    options: Options = NO_OPTIONS
     file_ids: Sequence[str] = ()
     analysed: bool = False
     """Whether its files are what it is all about, and a model that takes PDFs is to see them as they are."""

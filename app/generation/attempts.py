@@ -9,8 +9,9 @@ from decimal import Decimal
 from app.core.metrics import Metrics
 from app.domain.cards import ModelCard
 from app.domain.chat import Status
-from app.domain.events import Kind, Usage
+from app.domain.events import Usage
 from app.domain.failures import FailureCode, GenerationFailure
+from app.domain.prompt_tokens import prompt_tokens
 from app.domain.prompts import ModelRequest
 from app.domain.providers import Provider
 from app.domain.text import decode
@@ -19,6 +20,7 @@ from app.domain.usage import Attempt
 from app.generation.cited import Cited
 from app.generation.deadline import Deadline
 from app.generation.log import EventLog
+from app.generation.payloads import written
 from app.generation.recorder import Recorder
 
 ATTEMPTS = 2
@@ -132,8 +134,5 @@ class Attempts:
             self.booked.append((self._estimate(), True, outcome))
 
     def _estimate(self) -> Usage:
-        prompt = [message.text for message in self._request.messages]
-        prompt.append(self._request.system_prompt or "")
-        events = self._log.written()
-        written = decode(event.payload for event in events if event.kind in (Kind.TEXT, Kind.REASONING))
-        return Usage(sum(map(estimate, prompt)), estimate(written) if written else 0)
+        outputs = decode(map(written, self._log.written()))
+        return Usage(prompt_tokens(self._request), estimate(outputs) if outputs else 0)

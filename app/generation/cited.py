@@ -42,6 +42,9 @@ class Cited:
         if visible:
             yield _rest(marks)
 
+    def check(self, request: ModelRequest) -> None:
+        self._inner.check(request)
+
     async def models(self) -> Sequence[ModelCard]:
         return await self._inner.models()
 

@@ -12,7 +12,7 @@ from app.core.errors import DatabaseUnavailable
 from app.core.metrics import Metrics
 from app.database import Database, Transaction
 from app.domain.chat import Bill, Failure, Generation, Status
-from app.domain.events import Kind, LogEvent, Usage
+from app.domain.events import Finish, Kind, LogEvent, Usage
 from app.domain.failures import FailureCode
 from app.domain.paths import Path
 from app.domain.prompts import Reasoning
@@ -39,7 +39,7 @@ _SEIZING_TRIES = 20
 _READ_AGAIN = 4_000_000
 """Characters of a prompt, at most, that are read to estimate what a lost answer used."""
 _UNSAVED = Failure(FailureCode.INTERNAL, "The end of this answer could not be saved in time.", retryable=False)
-_LOST = Failure(FailureCode.INSTANCE_LOST, "The server went down while it wrote this answer.", retryable=True)
+LOST = Failure(FailureCode.INSTANCE_LOST, "The server went down while it wrote this answer.", retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Ending:
     bill: Bill | None = None
     attempts: Sequence[Attempt] = ()
     reasoning: Sequence[Reasoning] = ()
+    finish: Finish | None = None
 
 
 class _Saved(Enum):
@@ -105,9 +106,9 @@ class Endings:
         events = max(shared, codec.unpack(batches), key=len) or [LogEvent(1, Kind.START, start_payload(generation))]
         provider, _, model = generation.model.partition("/")
         usage = Usage(sum(map(estimate, prompt)), estimate(codec.answer_text(events)))
-        attempt = Attempt(1, provider, model, usage, estimated=True, cost=None, outcome=_LOST.code.value)
+        attempt = Attempt(1, provider, model, usage, estimated=True, cost=None, outcome=LOST.code.value)
         thought = codec.reasoning_text(events)
-        ending = Ending(Status.FAILED, _LOST, attempts=[attempt], reasoning=[Reasoning(thought)] if thought else ())
+        ending = Ending(Status.FAILED, LOST, attempts=[attempt], reasoning=[Reasoning(thought)] if thought else ())
         events = [*events, *_last_events(generation, len(events), ending)]
         if await self._save(generation, events, ending, estimated=True) is _Saved.YES:
             self._count(generation, ending)
@@ -269,4 +270,4 @@ async def _prompt(tx: Transaction, conversation_id: str, path: Path) -> Sequence
 
 
 def _last_events(generation: Generation, seq: int, ending: Ending) -> Sequence[LogEvent]:
-    return last_events(generation, seq, ending.status, failure=ending.failure, bill=ending.bill)
+    return last_events(generation, seq, ending.status, failure=ending.failure, bill=ending.bill, finish=ending.finish)

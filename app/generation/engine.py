@@ -2,20 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 
 from app.core.errors import DatabaseUnavailable, Draining, TooManyGenerations
 from app.core.metrics import Metrics
-from app.domain.chat import Status
+from app.domain.chat import Generation, Status
 from app.generation.attempts import Price
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
 from app.generation.endings import Ending, Endings
 from app.generation.leases import Lease
 from app.generation.log import EventLog, EventLogs
+from app.generation.passages import AtOnce, PassageEndings, PassageRecorder, is_kept
 from app.generation.publishing import Publisher
-from app.generation.run import FAILURES, Assignment, Interrupt, Run
+from app.generation.run import FAILURES, INTERNAL, Assignment, Interrupt, Run
 from app.repositories.base import new_id
 from app.stores.slots import Slots
 
@@ -62,6 +63,7 @@ class Engine:
         lease: Lease,
         checkpointer: Checkpointer,
         endings: Endings,
+        passages: PassageEndings,
         price: Price,
         limits: EngineLimits,
         slots: Slots,
@@ -72,6 +74,7 @@ class Engine:
         self._lease = lease
         self._checkpointer = checkpointer
         self._endings = endings
+        self._passages = passages
         self._price = price
         self._limits = limits
         self._metrics = metrics
@@ -126,12 +129,33 @@ class Engine:
         log = self._logs.create(generation_id)
         limits = self._limits
         run = Run(assignment, log, self._publisher, limits.time, limits.max_answer_bytes, self._price, self._metrics)
-        self._runs[generation_id] = run
         self._checkpointer.join(run)
-        self._tasks[generation_id] = asyncio.create_task(self._supervise(run, slot), name=f"run {generation_id}")
-        if self._out_of_time:
-            self._cut(run)
+        self._begin(run, self._supervise(run, slot))
         return log
+
+    def pass_through(self, assignment: Assignment, slot: Slot) -> EventLog:
+        """Run a generation of no conversation, for the one reader who waits for it; one that is kept is found by its
+        `log`, too."""
+        generation = assignment.generation
+        log = self._logs.create(generation.id) if is_kept(generation) else EventLog()
+        limits = self._limits
+        run = Run(
+            assignment,
+            log,
+            AtOnce(),
+            limits.time,
+            limits.max_answer_bytes,
+            self._price,
+            self._metrics,
+            recorder=PassageRecorder,
+        )
+        self._begin(run, self._supervise_passage(run, slot))
+        return log
+
+    @property
+    def passing(self) -> Collection[Generation]:
+        """Those of `pass_through` that run."""
+        return [run.generation for run in self._runs.values() if not run.generation.conversation_id]
 
     def log(self, generation_id: str) -> EventLog | None:
         """The log of a generation that runs here, or did a moment ago."""
@@ -192,14 +216,23 @@ class Engine:
         for run in list(self._runs.values()):
             self._tasks[run.generation.id].cancel()
             run.publication.drop()
-            self._endings.give_up(run.generation, run.log, FAILURES[Interrupt.DRAIN])
+            endings = self._endings if run.generation.conversation_id else self._passages
+            endings.give_up(run.generation, run.log, FAILURES[Interrupt.DRAIN])
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._passages.settle(_DRAIN_GRACE)
 
     def _abandon(self, instance_id: str) -> None:
         """The lease of `instance_id` is lost: its runs are no longer ours to write."""
         for run in list(self._runs.values()):
             if run.generation.owner_id == instance_id:
                 run.interrupt(Interrupt.LOST)
+
+    def _begin(self, run: Run, supervised: Coroutine[None, None, None]) -> None:
+        generation_id = run.generation.id
+        self._runs[generation_id] = run
+        self._tasks[generation_id] = asyncio.create_task(supervised, name=f"run {generation_id}")
+        if self._out_of_time:
+            self._cut(run)
 
     def _give_back(self, slot: Slot) -> None:
         self._taken -= 1
@@ -228,6 +261,21 @@ class Engine:
             if run.log.sealed:
                 self._logs.forget(generation.id)
             else:
+                self._logs.retire(generation.id)
+
+    async def _supervise_passage(self, run: Run, slot: Slot) -> None:
+        generation = run.generation
+        try:
+            ending = await run.execute()
+            await self._passages.conclude(generation, run.log, ending)
+            _report(run, ending)
+        except Exception:
+            logger.exception("a run could not be ended", extra={"generation_id": generation.id})
+            self._passages.give_up(generation, run.log, INTERNAL)
+        finally:
+            slot.release()
+            del self._runs[generation.id], self._tasks[generation.id]
+            if is_kept(generation):
                 self._logs.retire(generation.id)
 
 

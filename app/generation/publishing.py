@@ -24,11 +24,13 @@ class Publication(Protocol):
         ...
 
 
-class Publisher(Protocol):
+class Opener(Protocol):
     def open(self, generation: Generation, log: EventLog, fenced: Callable[[], None]) -> Publication:
         """The publication of a run that begins. `fenced` is called when another instance has taken it over."""
         ...
 
+
+class Publisher(Opener, Protocol):
     async def run_forever(self) -> None:
         """The standing work of it, if there is any."""
         ...

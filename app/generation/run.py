@@ -21,7 +21,7 @@ from app.generation.deadline import Deadline, TimeLimits
 from app.generation.endings import Ending
 from app.generation.log import EventLog
 from app.generation.payloads import start_payload
-from app.generation.publishing import Publisher
+from app.generation.publishing import Opener
 from app.generation.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ FAILURES = {
         FailureCode.INSTANCE_LOST, "The server that wrote this answer lost its place.", retryable=True
     ),
 }
-_INTERNAL = Failure(FailureCode.INTERNAL, "Something went wrong on our side.", retryable=True)
+INTERNAL = Failure(FailureCode.INTERNAL, "Something went wrong on our side.", retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,12 @@ class Run:
         self,
         assignment: Assignment,
         log: EventLog,
-        publisher: Publisher,
+        publisher: Opener,
         limits: TimeLimits,
         max_bytes: int,
         price: Price,
         metrics: Metrics,
+        recorder: type[Recorder] = Recorder,
     ) -> None:
         self.generation = assignment.generation
         self.log = log
@@ -116,7 +117,7 @@ class Run:
         log.append(Kind.START, start_payload(self.generation))
         log.publish()
         self.publication = publisher.open(self.generation, log, lambda: self.interrupt(Interrupt.LOST))
-        self._recorder = Recorder(log, self.publication, max_bytes)
+        self._recorder = recorder(log, self.publication, max_bytes)
         self._request = assignment.request
         self._attempts = Attempts(assignment.provider, assignment.card, self._recorder, log, metrics)
         self.completed = assignment.completed
@@ -174,7 +175,8 @@ class Run:
         if not attempts and self._recorder.finish is not None:
             bill = Bill(0, 0, Decimal(0))  # nobody was asked
         beside = () if isinstance(self._request, ModelRequest) else self._request.attempts
-        return Ending(status, failure, bill, [*beside, *attempts], self._recorder.reasoning)
+        finish = self._recorder.finish if status is Status.COMPLETE else None
+        return Ending(status, failure, bill, [*beside, *attempts], self._recorder.reasoning, finish)
 
     def _billed(self) -> bool:
         return self._recorder.visible or self._recorder.usage is not None or self._recorder.finish is not None
@@ -185,14 +187,20 @@ class Run:
             if error is None:
                 return Status.COMPLETE, None
             if isinstance(error, GenerationFailure):
-                return Status.FAILED, Failure(error.code, error.detail, error.retryable)
+                if error.answered and self._recorder.declined(error):
+                    return Status.COMPLETE, None
+                return Status.FAILED, _failure(error)
             logger.error("run failed", exc_info=error, extra={"generation_id": self.generation.id})
-            return Status.FAILED, _INTERNAL
+            return Status.FAILED, INTERNAL
         if self._recorder.finish is not None:
             return Status.COMPLETE, None  # the text was whole, and only the usage report was waited for
         if self._interrupted is Interrupt.STOP:
             return Status.STOPPED, None
-        return Status.FAILED, FAILURES[self._interrupted] if self._interrupted else _INTERNAL
+        return Status.FAILED, FAILURES[self._interrupted] if self._interrupted else INTERNAL
+
+
+def _failure(error: GenerationFailure) -> Failure:
+    return Failure(error.code, error.detail, error.retryable, error.rejected, error.unknown_model)
 
 
 def _end_of(task: "asyncio.Task[None]") -> "asyncio.Future[None]":

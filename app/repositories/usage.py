@@ -59,6 +59,11 @@ class UsageRepository(Repository):
         if rows:
             self._connection.later(_ADD, rows)
 
+    def book_passage(self, generation: Generation, attempts: Sequence[Attempt]) -> None:
+        """Book the calls of a run of which nothing else is stored. Those that are booked again are booked once."""
+        self._connection.later(_DROP, {"generation": generation.id, "of_purpose": Purpose.ANSWER.value})
+        self._connection.later(_ADD, [_row(generation.user_id, None, generation.id, each) for each in attempts])
+
     def book_embedding(self, user_id: str, bill: Bill) -> None:
         """Book what an embedder used for a user. A bill that is booked again is booked once."""
         if bill.attempt is not None:

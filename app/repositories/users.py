@@ -1,6 +1,6 @@
 """Users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, func, insert, or_, select, update
@@ -21,6 +21,9 @@ _GET = select(users).where(_ONE, _LIVING)
 # Rows that refer to a user are written meanwhile: these locks keep out those alone who delete or change it.
 _HOLD = _GET.with_for_update(read=True, key_share=True)
 _ENTER = _GET.with_for_update(key_share=True)
+_ACTIVE = select(users.c.id).where(
+    users.c.id.in_(bindparam("those", expanding=True)), users.c.is_active.is_(True), _LIVING
+)
 _GRAVES = select(users.c.id).where(users.c.email.like(f"{_BURIED}%"))
 _CHANGE = update(users).where(_ONE, _LIVING)
 _WITH_ADDRESS = select(users).where(users.c.email == bindparam("address"))
@@ -123,6 +126,10 @@ class UserRepository(Repository):
     async def hold(self, user_id: str) -> bool:
         """Whether the user is there, and will be until this transaction ends."""
         return await self._row(_HOLD, {"user": user_id}) is not None
+
+    async def active_among(self, user_ids: Collection[str]) -> set[str]:
+        """Those of these who are there and may sign in."""
+        return {row["id"] for row in await self._connection.rows(_ACTIVE, {"those": list(user_ids)})}
 
     async def page(
         self, *, q: str | None, role: Role | None, is_active: bool | None, limit: int, cursor: str | None

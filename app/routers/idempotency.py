@@ -1,13 +1,14 @@
 """The Idempotency-Key header."""
 
+import asyncio
 import hashlib
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Header, Request
+from pydantic import BaseModel
 
 from app.core.errors import Invalid
-from app.schemas.base import Body
 from app.services.idempotency import IdempotencyKey
 
 _LONGEST_KEY = 255
@@ -22,12 +23,24 @@ IdempotencyHeader = Annotated[
 ]
 
 
-def idempotency_key(request: Request, key: str | None, body: Body) -> IdempotencyKey | None:
+def idempotency_key(request: Request, key: str | None, body: BaseModel) -> IdempotencyKey | None:
     """The client's own name for this request. Raises Invalid for one that is empty, too long or not printable ASCII."""
     named = unread_key(request, key)
     if named is None:
         return None
     return replace(named, fingerprint=hashlib.sha256(body.model_dump_json().encode()).hexdigest())
+
+
+async def door_key(
+    request: Request, key: str | None, body: BaseModel, conversation: str | None = None
+) -> IdempotencyKey | None:
+    """The same at a door, where bodies are large, and to join another `conversation` is to ask for something else."""
+    if key is None:
+        return None
+    named = await asyncio.to_thread(idempotency_key, request, key, body)
+    if named is None or conversation is None:
+        return named
+    return replace(named, fingerprint=hashlib.sha256(f"{named.fingerprint} {conversation}".encode()).hexdigest())
 
 
 def unread_key(request: Request, key: str | None) -> IdempotencyKey | None:

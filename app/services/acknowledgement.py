@@ -162,7 +162,7 @@ def title_of(message: str) -> str:
 
 
 def _begin(tx: Transaction, user_id: str, turn: Turn, card: ModelCard, answer_id: str) -> Conversation:
-    return tx.conversations.add(
+    conversation = tx.conversations.add(
         user_id=user_id,
         title=title_of(turn.message or ""),
         model=card.name,
@@ -170,6 +170,9 @@ def _begin(tx: Transaction, user_id: str, turn: Turn, card: ModelCard, answer_id
         system_prompt=turn.system_prompt or None,
         leaf_id=answer_id,
     )
+    if turn.chat_id is not None:
+        tx.ui_chats.add(user_id, turn.chat_id, conversation.id)
+    return conversation
 
 
 async def _enter(tx: Transaction, user_id: str, conversation_id: str) -> Entered:

@@ -67,11 +67,11 @@ class ChatService:
     async def post(self, principal: Principal, turn: Turn, key: IdempotencyKey | None = None) -> Started:
         """Store the user's message, start the answer and hand out its log.
 
-        Raises Invalid, MessageTooLong, UnknownModel, NotFound (an unknown or foreign conversation, message, file or
-        collection), InsufficientScope (a model or documents that the API key may not use), ConversationBusy, TooMany
-        (by the rate or at once), KeyReused, Unauthenticated (a ticket that is spent), VectorsUnavailable, Draining or
-        DatabaseUnavailable: before the model is called and before anything is stored, but for a disk that fails in the
-        last moment.
+        Raises Invalid, MessageTooLong, UnknownModel, NotSupported (what the model's vendor cannot do), NotFound (an
+        unknown or foreign conversation, message, file or collection), InsufficientScope (a model or documents that the
+        API key may not use), ConversationBusy, TooMany (by the rate or at once), KeyReused, Unauthenticated (a ticket
+        that is spent), VectorsUnavailable, Draining or DatabaseUnavailable: before the model is called and before
+        anything is stored, but for a disk that fails in the last moment.
 
         It goes on to its end when the caller is cancelled, for between the commit and the start of the run nothing may
         be lost.
@@ -173,6 +173,7 @@ class ChatService:
     async def _begin(self, principal: Principal, turn: Turn, key: IdempotencyKey | None, card: ModelCard) -> Started:
         user_id = principal.user.id
         provider = self._catalogue.provider(card)
+        provider.check(_like(turn, card, turn.system_prompt))
         slot = await self._engine.admit(user_id)
         try:
             await self._limits.spend(Limited.AI, principal.limit_key)
@@ -212,14 +213,7 @@ class ChatService:
         post: Acknowledged,
         ground: Ground,
     ) -> Assignment:
-        like = ModelRequest(
-            model=card,
-            messages=(),
-            system_prompt=post.system_prompt,
-            max_tokens=longest_answer(card, turn.max_tokens),
-            temperature=turn.temperature,
-            effort=turn.effort,
-        )
+        like = _like(turn, card, post.system_prompt)
         may_read_files = Scope.FILES in principal.grants.scopes
         committed = Post(
             post.generation, post.memory, post.question, post.attached, turn, like, provider, may_read_files
@@ -237,3 +231,16 @@ class ChatService:
         if answered or post.title != title_of(first):
             return None
         return self._titles.naming(post.generation, title=post.title, question=first)
+
+
+def _like(turn: Turn, card: ModelCard, system_prompt: str | None) -> ModelRequest:
+    """What is asked of the model, but for what was said."""
+    return ModelRequest(
+        model=card,
+        messages=(),
+        system_prompt=system_prompt,
+        max_tokens=longest_answer(card, turn.max_tokens),
+        temperature=turn.temperature,
+        effort=turn.effort,
+        options=turn.options,
+    )

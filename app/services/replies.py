@@ -1,12 +1,13 @@
 """An answer for a client that waits for the whole of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from app.core.errors import AnswerFailed, IdempotencyInProgress
+from app.core.errors import AnswerFailed, IdempotencyInProgress, UnknownModel
 from app.domain.chat import Status
-from app.domain.events import Kind
+from app.domain.events import Kind, LogEvent
 from app.domain.failures import FailureCode
 from app.generation.codec import answer_text
 from app.services.chat import Started
@@ -30,6 +31,14 @@ class ReplyUsage(msgspec.Struct, frozen=True):
 class _Failure(msgspec.Struct):
     code: FailureCode
     detail: str
+    retryable: bool
+    rejected: bool = False
+    unknown_model: bool = False
+
+    @property
+    def of_the_request(self) -> bool:
+        """Whether the vendor found a fault with it. A stored log tells that by what it would be no use to repeat."""
+        return self.rejected or (self.code is FailureCode.UPSTREAM_ERROR and not self.retryable)
 
 
 class _Done(msgspec.Struct):
@@ -49,16 +58,33 @@ class Reply:
     usage: ReplyUsage | None
 
 
+def refuse_failed(events: Sequence[LogEvent]) -> None:
+    """Raises AnswerFailed where a log tells of a failure, which stands before its end; UnknownModel where a vendor does
+    not have the model that a door was asked for."""
+    for event in events[-2:]:
+        if event.kind is Kind.FAILURE:
+            failure = msgspec.json.decode(event.payload, type=_Failure)
+            if failure.unknown_model:
+                raise UnknownModel(failure.detail)
+            wait = _COME_BACK.get(failure.code)
+            raise AnswerFailed(failure.code.value, failure.detail, retry_after=wait, rejected=failure.of_the_request)
+
+
+def refuse_stopped(events: Sequence[LogEvent]) -> None:
+    """Raises AnswerFailed where a log ends with being stopped: for clients that have no other word for it."""
+    for event in events[-1:]:
+        if event.kind is Kind.DONE and msgspec.json.decode(event.payload, type=_Done).status is Status.STOPPED:
+            raise AnswerFailed(Status.STOPPED.value, "The answer was stopped before its end.")
+
+
 async def whole_reply(started: Started) -> Reply:
     """Wait for the end of an answer. Raises AnswerFailed, or IdempotencyInProgress for a replay of what still runs."""
     if started.replayed and not started.log.ended:
         raise IdempotencyInProgress(retry_after=1)
     await started.log.wait_ended()
     events = started.log.after(0)
+    refuse_failed(events)
     last = {event.kind: event.payload for event in events}
-    if Kind.FAILURE in last:
-        failure = msgspec.json.decode(last[Kind.FAILURE], type=_Failure)
-        raise AnswerFailed(failure.code.value, failure.detail, retry_after=_COME_BACK.get(failure.code))
     generation = started.generation
     return Reply(
         reply=answer_text(events),

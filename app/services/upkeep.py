@@ -23,7 +23,9 @@ from app.services.document_upkeep import DocumentUpkeep
 from app.services.expiry import Expiry
 from app.services.index import Index
 from app.services.indexing import Indexing
+from app.services.ollama_proxy import OllamaProxy
 from app.services.orphans import Orphans
+from app.services.passages import PassageService
 from app.services.reindexing import Reindexing
 from app.services.service_keys import ServiceKeys
 from app.stores.signals import Signals
@@ -63,6 +65,8 @@ class Upkeep:
         clearing: Clearing,
         documents: DocumentUpkeep,
         expiry: Expiry,
+        passages: PassageService,
+        ollama_proxy: OllamaProxy,
         reindexing: Reindexing,
         index: Index,
         indexing: Indexing,
@@ -82,6 +86,8 @@ class Upkeep:
         self._clearing = clearing
         self._documents = documents
         self._expiry = expiry
+        self._passages = passages
+        self._ollama_proxy = ollama_proxy
         self._reindexing = reindexing
         self._index = index
         self._indexing = indexing
@@ -138,6 +144,8 @@ class Upkeep:
             self._tidy_forever,
             self._clear_forever,
             self._expire_forever,
+            self._passages.watch_forever,
+            self._ollama_proxy.watch_forever,
             self._reindex_forever,
             self._sweep_files_forever,
             self._keep_index_forever,
@@ -203,6 +211,7 @@ class Upkeep:
                 async with self._database.transaction() as tx:
                     await tx.generations.forget_expired_logs()
                     await tx.idempotency.forget_expired()
+                    await tx.kept_answers.forget_expired()
                     await tx.sessions.forget_expired()
                     await tx.tickets.forget_expired()
             except DatabaseUnavailable:

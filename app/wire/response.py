@@ -16,8 +16,9 @@ from app.wire.pipes import Pipe, pipe_of
 logger = logging.getLogger(__name__)
 
 Encoder = Callable[[LogEvent], bytes]
-Farewell = Callable[[int], bytes]
-"""Tells a reader who was sent everything up to this number to go on elsewhere."""
+Farewell = Callable[[int], bytes | None]
+"""Tells a reader who was sent everything up to this number to go on elsewhere; None cuts the connection, for clients
+that come back after nothing else."""
 
 SEND_BYTES = 4096
 _PING = b": ping\n\n"
@@ -26,6 +27,11 @@ _HEADERS = {
     "cache-control": "no-cache, no-transform",
     "x-accel-buffering": "no",
 }
+
+
+def comment() -> bytes:
+    """What every reader of an event stream passes over."""
+    return _PING
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,9 @@ class EventStreamResponse(Response):
     """Sends a log from after `after` to its end, live.
 
     Where the log goes on elsewhere the reader is told so by `farewell`; a dialect without one waits here for the end.
-    A reader that leaves ends only its own reading. One that takes nothing for `limits.stuck` is dropped: its connection
-    is cut, so that its buffers go too.
+    A reader that leaves ends only its own reading, and `on_leave` is told. One that takes nothing for `limits.stuck` is
+    dropped: its connection is cut, so that its buffers go too. `encode` is called once for each event, in their order;
+    `ping` makes what is sent in silence, perhaps nothing.
     """
 
     def __init__(
@@ -54,6 +61,8 @@ class EventStreamResponse(Response):
         limits: StreamLimits,
         metrics: Metrics,
         farewell: Farewell | None = None,
+        ping: Callable[[], bytes] = comment,
+        on_leave: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(status_code=200, headers={**_HEADERS, **headers})
         del self.headers["content-length"]
@@ -62,6 +71,8 @@ class EventStreamResponse(Response):
         self._after = after
         self._limits = limits
         self._farewell = farewell
+        self._ping = ping
+        self._on_leave = on_leave
         self._open_streams = metrics.open_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +90,7 @@ class EventStreamResponse(Response):
         self._open_streams.inc()
         try:
             async with pipe_of(scope, receive, send) as pipe:
-                reading = _Reading(self._log, self._encode, self._farewell, self._after, pipe, self._limits)
+                reading = _Reading(self._log, self._encode, self._farewell, self._ping, self._after, pipe, self._limits)
                 try:
                     reading.begin()
                     await reading.finished
@@ -89,6 +100,8 @@ class EventStreamResponse(Response):
                 await send({"type": "http.response.body", "body": reading.rest, "more_body": False})
         finally:
             self._open_streams.dec()
+            if self._on_leave is not None:
+                self._on_leave()
 
 
 class _Reading:
@@ -104,9 +117,11 @@ class _Reading:
         "_log",
         "_loop",
         "_moved",
+        "_ping",
         "_pipe",
         "_seq",
         "_timer",
+        "_unsent",
         "finished",
         "rest",
     )
@@ -116,6 +131,7 @@ class _Reading:
         log: EventLog,
         encode: Encoder,
         farewell: Farewell | None,
+        ping: Callable[[], bytes],
         after: int,
         pipe: Pipe,
         limits: StreamLimits,
@@ -124,7 +140,10 @@ class _Reading:
         self._log = log
         self._encode = encode
         self._farewell = farewell
+        self._ping = ping
         self._seq = after
+        self._unsent: Iterator[tuple[bytes, int]] | None = None
+        """Of what was begun to be encoded, which a reader who takes nothing more for now is still to get."""
         self._pipe = pipe
         self._limits = limits
         self._moved = self._loop.time()
@@ -167,25 +186,44 @@ class _Reading:
             return
         log = self._log
         ended, last = log.ended, log.last_seq
-        if last == self._seq + 1 and not (ended or log.parted):  # one more: nearly always
-            pipe.write(self._encode(log.after(self._seq)[0]))
-            self._moved = self._loop.time()
-            self._seq = last
+        if last == self._seq + 1 and self._unsent is None and not (ended or log.parted):  # one more: nearly always
+            self._send(self._encode(log.after(self._seq)[0]), last)
             return
-        for body, seq in _bodies(log.after(self._seq), self._encode):
-            if ended and seq == last:
-                self.rest = body  # goes out together with the end of the response
-                break
-            pipe.write(body)
-            self._moved = self._loop.time()
-            self._seq = seq
-            if pipe.paused:
-                return
+        if self._unsent is not None and not self._send_on(self._unsent, last=last if ended else None):
+            return
+        self._unsent = _bodies(log.after(self._seq), self._encode)
+        if not self._send_on(self._unsent, last=last if ended else None):
+            return
+        self._unsent = None
         if not ended and log.parted and self._farewell is not None:
-            self.rest = self._farewell(self._seq)
+            farewell = self._farewell(self._seq)
+            if farewell is None:
+                pipe.abort()
+                return
+            self.rest = farewell
             ended = True
         if ended:
             self._finish()
+
+    def _send_on(self, bodies: Iterator[tuple[bytes, int]], *, last: int | None) -> bool:
+        """As much as the reader takes; whether that was all.
+
+        The body that ends with event `last` is kept back, to go out together with the end of the response.
+        """
+        for body, seq in bodies:
+            if seq == last:
+                self.rest, self._seq = body, seq
+                return True
+            self._send(body, seq)
+            if self._pipe.paused:
+                return False
+        return True
+
+    def _send(self, body: bytes, seq: int) -> None:
+        if body:  # an event may say nothing in a dialect
+            self._pipe.write(body)
+            self._moved = self._loop.time()
+        self._seq = seq
 
     def _finish(self) -> None:
         if not self.finished.done():
@@ -202,7 +240,8 @@ class _Reading:
         elif self._pipe.paused:
             self._pipe.abort()
         else:
-            self._pipe.write(_PING)
+            if ping := self._ping():
+                self._pipe.write(ping)
             self._moved = now
             self._timer = self._loop.call_at(now + min(limits.ping, limits.stuck), self._tick)
 

@@ -144,7 +144,7 @@ FAULTS = [
         False,
         text="1 2 3 ",
         not_at=NO_FILTER,
-        billed_by=frozenset({"anthropic"}),
+        billed_by=frozenset({"openai", "deepseek", "anthropic"}),
     ),
     Fault(
         "refusal",
@@ -152,7 +152,7 @@ FAULTS = [
         "refused",
         False,
         not_at=NO_REFUSALS,
-        billed_by=frozenset({"anthropic"}),
+        billed_by=frozenset({"openai", "deepseek", "anthropic"}),
     ),
 ]
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -20,6 +20,7 @@ from app.generation.endings import Endings
 from app.generation.engine import Engine, EngineLimits
 from app.generation.leases import Lease
 from app.generation.log import MemoryLogs
+from app.generation.passages import PassageEndings
 from app.generation.publishing import DirectPublisher
 from app.generation.run import Assignment
 from app.providers import shipped
@@ -47,7 +48,7 @@ def checkpointer(database: Database, metrics: Metrics) -> Checkpointer:
 
 
 @pytest.fixture
-def build(checkpointer: Checkpointer, endings: Endings, lease: Lease, metrics: Metrics) -> Build:
+def build(database: Database, checkpointer: Checkpointer, endings: Endings, lease: Lease, metrics: Metrics) -> Build:
     def build(price: Price) -> Engine:
         return Engine(
             logs=MemoryLogs(),
@@ -55,6 +56,7 @@ def build(checkpointer: Checkpointer, endings: Endings, lease: Lease, metrics: M
             lease=lease,
             checkpointer=checkpointer,
             endings=endings,
+            passages=PassageEndings(database, metrics),
             price=price,
             limits=EngineLimits(TimeLimits(), max_answer_bytes=100_000, concurrent=1, concurrent_per_user=1),
             slots=LocalSlots(),

@@ -20,6 +20,7 @@ from app.generation.engine import Engine, EngineLimits
 from app.generation.leases import Lease
 from app.generation.log import MemoryLogs
 from app.generation.mirror import Mirrors
+from app.generation.passages import PassageEndings
 from app.generation.publishing import DirectPublisher, Publisher
 from app.generation.shared_publishing import SharedPublisher
 from app.generation.sweeper import Sweeper
@@ -88,6 +89,7 @@ class House:
             lease=self.lease,
             checkpointer=self._checkpointer,
             endings=endings,
+            passages=PassageEndings(database, METRICS),
             price=_no_price,
             limits=EngineLimits(
                 LIMITS,

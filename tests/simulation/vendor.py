@@ -80,6 +80,9 @@ class Vendor:
         finally:
             sending.cancel()
 
+    def check(self, request: ModelRequest) -> None:
+        """It does whatever it is asked."""
+
     async def _send(self, script: Script, call: Call, wire: "asyncio.Queue[_Sent]") -> None:
         try:
             thinks = script.reasoning
