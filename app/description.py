@@ -9,12 +9,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app import problems
 from app.dependencies.admission import AdmittedRoute, Need
 from app.dependencies.credentials import SESSION_COOKIE, TICKET
 from app.dependencies.limiting import LimitedRoute
 from app.domain import conversation_files
 from app.domain.identity import Scope
+from app.wire import refusal_schemas
+from app.wire.doors import Door, door_at
 
 Json = dict[str, Any]
 """A part of the document, which is JSON and nothing else."""
@@ -63,6 +64,7 @@ _FORM_FIELDS: Mapping[str, str] = {
 _BY_DEFAULT = "Successful Response"
 _BY_FRAMEWORK = ("HTTPValidationError", "ValidationError")
 _JSON = "application/json"
+_REFUSALS = "#/components/responses/"
 
 
 class DescribedAPI(FastAPI):
@@ -74,6 +76,7 @@ class DescribedAPI(FastAPI):
             _complete(document)
             for operation, route in _operations(document, self):
                 _Described(document, operation, route).complete()
+            _add_refusals(document)
         return super().openapi()  # which keeps it
 
 
@@ -96,15 +99,31 @@ def _complete(document: Json) -> None:
     components["schemas"] = (
         dict(conversation_files.schemas())
         | {name: schema for name, schema in components["schemas"].items() if name not in _BY_FRAMEWORK}
-        | {"Problem": problems.SCHEMA}
+        | dict(refusal_schemas.SCHEMAS)
     )
+    for schema in components["schemas"].values():
+        for described in schema.get("properties", {}).values():
+            described.pop("title", None)  # its name once more, with capitals
     for name, description in _SCHEMAS.items():
         components["schemas"][name]["description"] = description
     for name, description in _FORM_FIELDS.items():
         components["schemas"][_FORM]["properties"][name]["description"] = description
-    components["headers"] = dict(problems.HEADERS)
-    components["responses"] = {str(status): response for status, response in problems.RESPONSES.items()}
+    components["headers"] = dict(refusal_schemas.HEADERS)
     components["securitySchemes"] |= _WAYS
+
+
+def _add_refusals(document: Json) -> None:
+    """Those that some operation refers to; there are many doors, and not all statuses at each."""
+    responses = (
+        response
+        for described in document["paths"].values()
+        for operation in described.values()
+        for response in operation["responses"].values()
+    )
+    used = {response["$ref"].removeprefix(_REFUSALS) for response in responses if "$ref" in response}
+    document["components"]["responses"] = {
+        name: response for name, response in refusal_schemas.RESPONSES.items() if name in used
+    }
 
 
 class _Described:
@@ -113,6 +132,7 @@ class _Described:
     def __init__(self, document: Json, operation: Json, route: RouteContext) -> None:
         self._schemas: Mapping[str, Any] = document["components"]["schemas"]
         self._operation = operation
+        self._door = door_at(route.path_format or "")
         own = route.original_route
         self._need = own.need if isinstance(own, AdmittedRoute) else None
         self._limited = isinstance(own, LimitedRoute)
@@ -129,6 +149,7 @@ class _Described:
     def _name_parameters(self) -> None:
         for parameter in self._parameters:
             name: str = parameter["name"]
+            parameter.get("schema", {}).pop("title", None)
             if name.endswith("_id"):
                 parameter.setdefault("description", f"The {name.removesuffix('_id')}'s id.")
 
@@ -136,11 +157,15 @@ class _Described:
         responses: Json = self._operation["responses"]
         if _is_by_framework(responses.get("422")):
             del responses["422"]
+        if "422" in responses and refusal_schemas.status_at(self._door, 422) != 422:
+            responses.setdefault("400", responses.pop("422"))
         for code in self._codes():
-            responses.setdefault(str(code), {"$ref": f"#/components/responses/{code}"})
-        for status, response in responses.items():
-            if status.isdecimal() and int(status) >= 400 and "$ref" not in response:
-                responses[status] = problems.response(int(status)) | response
+            status = refusal_schemas.status_at(self._door, code)
+            component = refusal_schemas.name(status, self._door)
+            responses.setdefault(str(status), {"$ref": f"{_REFUSALS}{component}"})
+        for said, response in responses.items():
+            if said.isdecimal() and int(said) >= 400 and "$ref" not in response:
+                responses[said] = refusal_schemas.response(int(said), self._door) | response
         self._operation["responses"] = dict(sorted(responses.items()))
 
     def _complete_successes(self) -> None:
@@ -152,7 +177,7 @@ class _Described:
             elif response["description"] == _BY_DEFAULT and self._is_list():
                 response["description"] = "A page of the list."
             if self._limited or self._need is not None:
-                response["headers"] = response.get("headers", {}) | problems.STANDING
+                response["headers"] = response.get("headers", {}) | refusal_schemas.STANDING
 
     def _say_who_may(self, need: Need) -> None:
         self._operation["security"] = [{name: []} for name in _ways(need)]
@@ -163,6 +188,8 @@ class _Described:
         """What it may refuse with for being of its kind."""
         if self._need is not None:
             yield from (401, 403, 429, 503)
+        if self._door is Door.ANTHROPIC:
+            yield 529
         if self._limited:
             yield 429
         if self._content:

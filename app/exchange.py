@@ -13,6 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.core.serving import Serving, Standing
 from app.core.traffic import OTHER, Traffic
+from app.wire.door_headers import door_headers
+from app.wire.doors import door_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ Rest = Callable[[Receive, Send], Awaitable[None]]
 # Asked for every few seconds by machines, or by the dozen for one page.
 _QUIET = frozenset(("/health", "/ready", "/metrics"))
 _ASSETS = "/docs/assets/"
+_STANDING = (b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset")
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _LONGEST_PATH = 1000
 _SLOWEST = 16 * 1024
@@ -151,7 +154,7 @@ class Exchange:
             self.status = message["status"]
             elapsed = time.perf_counter() - self._started
             self._traffic.answered(self._scope["method"], self._template(), message["status"], elapsed)
-            message = {**message, "headers": self._completed(message.get("headers", ()))}
+            message = {**message, "headers": self._completed(message.get("headers", ()), elapsed)}
         await self._send(message)
 
     def log(self) -> None:
@@ -175,16 +178,27 @@ class Exchange:
         found = self._scope.get("route") or self._scope.get("endpoint")
         return self._templates.get(id(found), OTHER)
 
-    def _completed(self, headers: RawHeaders) -> list[tuple[bytes, bytes]]:
+    def _completed(self, headers: RawHeaders, elapsed: float) -> list[tuple[bytes, bytes]]:
         own = [(name, value) for name, value in headers if name.lower() != b"x-request-id"]
         present = {name.lower(): value for name, value in own}
         own.append((b"x-request-id", self.id.encode()))
         own.extend(header for header in self._headers if header[0] not in present)
-        if self.serving.standing is not None and b"ratelimit-limit" not in present:
-            own.extend(_limit_headers(self.serving.standing))
+        standing = _told(present)
+        if standing is None and self.serving.standing is not None:
+            standing = self.serving.standing
+            own.extend(_limit_headers(standing))
+        own.extend(door_headers(door_of(self._scope), self.id, standing, elapsed))
         if b"cache-control" not in present and _is_json(present.get(b"content-type", b"")):
             own.append((b"cache-control", b"no-store"))
         return own
+
+
+def _told(present: Mapping[bytes, bytes]) -> Standing | None:
+    """The standing that an answer tells by itself: a refusal's, with another limit than that of requests."""
+    if b"ratelimit-limit" not in present:
+        return None
+    limit, remaining, reset = (int(present[name]) for name in _STANDING)
+    return Standing(limit, remaining, reset)
 
 
 def _limit_headers(standing: Standing) -> RawHeaders:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from app.core.proxies import TrustedProxies
 from app.core.serving import serving
 from app.core.traffic import Traffic
 from app.exchange import Exchange
+from app.wire.doors import Door, door_at
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +38,54 @@ EXPOSED = (
     "RateLimit-Limit",
     "RateLimit-Remaining",
     "RateLimit-Reset",
+    # What the SDKs of OpenAI and Anthropic read, in browsers too.
+    "Request-ID",
+    "OpenAI-Processing-MS",
+    "X-Should-Retry",
+    "X-RateLimit-Limit-Requests",
+    "X-RateLimit-Remaining-Requests",
+    "X-RateLimit-Reset-Requests",
+    "Anthropic-RateLimit-Requests-Limit",
+    "Anthropic-RateLimit-Requests-Remaining",
+    "Anthropic-RateLimit-Requests-Reset",
+    "X-Vercel-AI-UI-Message-Stream",
 )
-ACCEPTED = ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-ID")
+# Those of the SDKs' generator, which a preflight names one by one.
+_STAINLESS = (
+    "Arch",
+    "Async",
+    "Custom-Poll-Interval",
+    "Helper",
+    "Helper-Method",
+    "Lang",
+    "OS",
+    "Package-Version",
+    "Poll-Helper",
+    "Read-Timeout",
+    "Retry-Count",
+    "Runtime",
+    "Runtime-Version",
+    "Stream-Helper",
+    "Timeout",
+)
+ACCEPTED = (
+    "Accept",
+    "Authorization",
+    "X-API-Key",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "User-Agent",
+    "X-Conversation-ID",
+    "X-Request-ID",
+    "Anthropic-Version",
+    "Anthropic-Beta",
+    "Anthropic-Dangerous-Direct-Browser-Access",
+    "OpenAI-Beta",
+    "OpenAI-Organization",
+    "OpenAI-Project",
+    *(f"X-Stainless-{name}" for name in _STAINLESS),
+)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # Room for a password of 1024 characters of four bytes each, all of them escaped. A form of 2 MB takes half a second of
@@ -46,6 +94,7 @@ _LONGEST_FORM = 16 * 1024
 _ABOUT_A_FILE = 1024 * 1024
 """Bytes of a form beside the file in it."""
 _DOCUMENTS = re.compile(r"/rag/collections/[^/]+/documents")
+_FILES_OF_MODELS = re.compile(r"/ollama/api/blobs/[^/]+")
 _FORM_OF_DOCUMENTS = 4
 """How many of the largest files a form of documents may be as large as."""
 
@@ -76,6 +125,7 @@ class Edge:
         self._body_seconds = body_seconds
         # The first prefix that fits counts.
         self._body_limits = (("/auth/login", _LONGEST_FORM), ("", settings.max_body_bytes))
+        self._door_limit = settings.max_door_body_bytes
         # To this address alone, by this method alone: all others parse what they get in the event loop.
         self._longest = {
             ("POST", "/conversations/import"): settings.max_import_bytes,
@@ -134,6 +184,10 @@ class Edge:
             return longest
         if method == "POST" and _DOCUMENTS.fullmatch(path) and _is_form(scope):
             return self._longest_form_of_documents
+        if method == "POST" and _FILES_OF_MODELS.fullmatch(path):
+            return sys.maxsize  # for administrators alone, and passed on while it comes
+        if method == "POST" and door_at(path) is not Door.OWN:
+            return self._door_limit  # AdmittedRoute reads it in a thread
         return next(limit for prefix, limit in self._body_limits if path.startswith(prefix))
 
 

@@ -19,7 +19,7 @@ from app.core.errors import AppError
 CLASSES = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, AppError) and kind not in (errors.AnswerFailed, errors.DocumentUnreadable)
+    if issubclass(kind, AppError) and kind not in (errors.AnswerFailed, errors.DocumentUnreadable, errors.NotSupported)
 ]
 
 

@@ -192,6 +192,8 @@ class ModelSettings(_Group):
     ollama_host: OllamaHost = "http://127.0.0.1:11434"
     ollama_context_tokens: int = Field(8192, ge=2048, le=10_485_760)
     """What a local model's context may take: prompt and answer together."""
+    ollama_silence_timeout: Seconds = 300.0
+    """How long an Ollama may say nothing to a request that is passed on to it: to load a large model takes minutes."""
     default_model: str | None = None
     summary_model: ModelName | None = None
     """What sums up the older turns of a conversation that a model cannot hold; without it they are left out."""
@@ -237,6 +239,8 @@ class ChatSettings(_Group):
     """How long a conversation is kept that nobody uses; 0 is for ever."""
     max_message_chars: int = Field(200_000, ge=1)
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024)
+    max_door_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    """Of requests in other protocols than ours, which hold pictures."""
     max_import_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     """Of a conversation that is imported; more than any other body may have."""
     max_concurrent_generations: Concurrency = 200

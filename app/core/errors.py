@@ -2,8 +2,8 @@
 
     AppError
     ├── Invalid                 the request cannot be understood or is out of bounds
-    │   └── UnknownModel  MessageTooLong  KeyReused  InvalidCursor  PasswordTooCommon  InvalidConversationFile
-    │       DocumentUnreadable  EmptyFile
+    │   └── NotSupported  UnknownModel  MessageTooLong  KeyReused  InvalidCursor  PasswordTooCommon
+    │       InvalidConversationFile  DocumentUnreadable  EmptyFile
     ├── Malformed               what was sent is no JSON
     │   └── MalformedForm  NotAPdf
     ├── NotAForm                what was sent is no form, where a file is to come in one
@@ -81,9 +81,34 @@ class Invalid(AppError):
         return [] if self.field is None else [Finding([self.field], self.detail, self.code)]
 
 
+class NotSupported(Invalid):
+    """Something that the chosen model's vendor cannot do; `feature` is the field of a ModelRequest or of its Options
+    (`tools`, `top_k`, `format`, `image_link`, `pdf`, …), which each door calls by its own name."""
+
+    code = "not_supported"
+    default_detail = "The chosen model cannot do this."
+
+    def __init__(self, feature: str, detail: str | None = None) -> None:
+        super().__init__(detail or f"The chosen model cannot do this: {feature}.", field=feature)
+        self.feature = feature
+
+
 class UnknownModel(Invalid):
+    """`name` is the one that was asked for, where it may be repeated: short and printable."""
+
     code = "unknown_model"
     default_detail = "No configured provider has this model."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        name: str | None = None,
+        field: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail, field=field, retry_after=retry_after)
+        self.name = name
 
 
 class MessageTooLong(Invalid):
@@ -369,11 +394,15 @@ class RangeNotSatisfiable(AppError):
 
 
 class AnswerFailed(AppError):
-    """A model's answer that ended as failed, for a client that waited for it; `code` is the failure's own."""
+    """A model's answer that ended as failed, for a client that waited for it; `code` is the failure's own.
 
-    def __init__(self, code: str, detail: str, *, retry_after: int | None = None) -> None:
+    `rejected` says that the vendor refused the request itself, which on a door is the client's business, not ours.
+    """
+
+    def __init__(self, code: str, detail: str, *, retry_after: int | None = None, rejected: bool = False) -> None:
         super().__init__(detail, retry_after=retry_after)
         self.answer_code = code
+        self.rejected = rejected
 
 
 class Overloaded(Unavailable):

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from app.bootstrap import House
 from app.core.errors import CrossOrigin, Forbidden, InsufficientScope, SignInRequired, Unauthenticated
 from app.core.origins import same_origin
+from app.dependencies import door_bodies
 from app.dependencies.credentials import credentials_of
 from app.dependencies.house import house_of
 from app.domain.identity import Principal, Scope
@@ -53,8 +54,9 @@ class AdmittedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def admit(request: Request) -> Response:
-            request.state.admission = _Admission(self.need, await _admit(request, self.need), time.monotonic())
-            return await handle(request)
+            principal = await _admit(request, self.need)
+            request.state.admission = _Admission(self.need, principal, time.monotonic())
+            return await handle(await door_bodies.read(request, self, principal.user.id))
 
         return admit
 

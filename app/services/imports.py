@@ -1,12 +1,11 @@
 """Conversations brought back, or brought from elsewhere: made anew of a file, once."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from app.core.errors import Conflict, Overloaded, Unauthenticated, UnknownModel
+from app.core.errors import Conflict, Unauthenticated, UnknownModel
 from app.database import Database
 from app.domain.chat import Conversation
 from app.domain.conversation_files import ConversationFile, ConversationPart
@@ -14,14 +13,11 @@ from app.providers.catalogue import Catalogue
 from app.repositories.idempotency import KeyRace
 from app.repositories.imports import NotAdded
 from app.services.acknowledgement import own_conversation, title_of
+from app.services.bodies import Body, BodyRoom
 from app.services.idempotency import IdempotencyKey, find_replay, remember
 from app.services.import_reading import Bounds, ReadFile, read
 from app.services.import_writing import Writing
 
-_PATIENCE = 10.0
-"""Seconds that an import waits for those before it."""
-_BODIES = 4
-"""Of the longest, that may be under way at once; half of that for one user."""
 _ROUNDS = 3
 _BUSY = "Other conversations are being imported; try again in a moment."
 
@@ -34,24 +30,6 @@ class Imported:
     made: bool
 
 
-class Body:
-    """What has come of a file so far, counted against the room that all have."""
-
-    def __init__(self, room: Callable[[int], None]) -> None:
-        self._room = room
-        self._chunks: list[bytes] = []
-
-    def add(self, chunk: bytes) -> None:
-        """Raises Overloaded."""
-        self._room(len(chunk))
-        self._chunks.append(chunk)
-
-    def take(self) -> bytes:
-        """All of it, which is not kept."""
-        chunks, self._chunks = self._chunks, []
-        return b"".join(chunks)
-
-
 class ImportService:
     """`most_bytes` is of one file; `index` has the search entries of new conversations made, some time."""
 
@@ -62,28 +40,11 @@ class ImportService:
         self._catalogue = catalogue
         self._index = index
         self._bounds = bounds
-        self._most_held = _BODIES * most_bytes
-        self._held: Counter[str] = Counter()
-        self._turn = asyncio.Semaphore(1)
+        self._room = BodyRoom(most_bytes, busy=_BUSY)
 
-    @contextmanager
-    def body(self, user_id: str) -> Iterator[Body]:
+    def body(self, user_id: str) -> AbstractContextManager[Body]:
         """To be filled while a file comes in, as slowly as it may."""
-        mine = 0
-
-        def room(size: int) -> None:
-            nonlocal mine
-            if self._held.total() + size > self._most_held or self._held[user_id] + size > self._most_held // 2:
-                raise Overloaded(_BUSY, retry_after=10)
-            mine += size
-            self._held[user_id] += size
-
-        try:
-            yield Body(room)
-        finally:
-            self._held[user_id] -= mine
-            if not self._held[user_id]:
-                del self._held[user_id]
+        return self._room.body(user_id)
 
     async def make(self, user_id: str, body: Body, key: IdempotencyKey | None) -> Imported:
         """Make a conversation of a file, or find the one that it has made before; one at a time in this process.
@@ -92,7 +53,7 @@ class ImportService:
         nothing. Raises Malformed, InvalidConversationFile, KeyReused, Overloaded, DatabaseUnavailable, and NotFound
         where the conversation that an equal request has made was deleted. The key's fingerprint is found here.
         """
-        async with self._taking_turns():
+        async with self._room.turn():
             told = await asyncio.to_thread(lambda: read(body.take(), self._bounds))
             if key is not None:
                 key = replace(key, fingerprint=told.fingerprint)
@@ -148,18 +109,6 @@ class ImportService:
         except UnknownModel:
             pass
         return head.model or "unknown", False
-
-    @asynccontextmanager
-    async def _taking_turns(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise Overloaded(_BUSY, retry_after=5) from None
-        try:
-            yield
-        finally:
-            self._turn.release()
 
 
 def _title(file: ConversationFile) -> str:

@@ -1,0 +1,1 @@
+"""The doors for clients that exist: each in its own protocol, over every vendor."""
