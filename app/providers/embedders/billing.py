@@ -24,9 +24,10 @@ class Tally:
     estimated: bool = False
     shortened: int = 0
 
-    def add(self, texts: Sequence[str], reported: int | None) -> None:
+    def add(self, texts: Sequence[str | Sequence[int]], reported: int | None) -> None:
+        """Of one request; texts may be cut into tokens already."""
         if reported is None or not 0 <= reported <= _MOST_TOKENS:
-            reported = sum(map(tokens.estimate, texts))
+            reported = sum(tokens.estimate(each) if isinstance(each, str) else len(each) for each in texts)
             self.estimated = True
         self.tokens += reported
 

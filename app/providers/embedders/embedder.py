@@ -51,6 +51,11 @@ class SourceEmbedder:
         return self._name
 
     @property
+    def source(self) -> Source:
+        """What it asks, for whoever asks the same in another way; it is closed with this."""
+        return self._source
+
+    @property
     def slug(self) -> str:
         return self._slug
 

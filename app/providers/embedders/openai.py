@@ -5,6 +5,7 @@ import sys
 from array import array
 from base64 import b64decode
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -39,6 +40,14 @@ class _Answer(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
+class _Numbered(Protocol):
+    @property
+    def index(self) -> int | None: ...
+
+
+_Any = TypeVar("_Any", bound=_Numbered)
+
+
 class OpenAISource:
     """`packed` asks for numbers as bytes, a quarter as long: OpenAI knows that, some of the others refuse it."""
 
@@ -58,7 +67,7 @@ class OpenAISource:
             raise refusal(refused) from refused
         answer = await decoded(content, _DECODER)
         tokens = (answer.usage.prompt_tokens or answer.usage.total_tokens) if answer.usage else None
-        return Reply([_vector(each) for each in _in_order(answer.data)], tokens)
+        return Reply([_vector(each) for each in in_order(answer.data)], tokens)
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
@@ -73,7 +82,7 @@ def _fields(model: str, dimensions: int | None, packed: bool) -> dict[str, objec
     return fields
 
 
-def _in_order(items: Sequence[_Item]) -> Sequence[_Item]:
+def in_order(items: Sequence[_Any]) -> Sequence[_Any]:
     """Of the texts, where the server says which is which."""
     numbers = [each.index for each in items if each.index is not None]
     if len(numbers) < len(items):
@@ -84,12 +93,15 @@ def _in_order(items: Sequence[_Item]) -> Sequence[_Item]:
 
 
 def _vector(item: _Item) -> Vector:
-    if not isinstance(item.embedding, str):
-        return item.embedding
+    return unpacked(item.embedding).tolist() if isinstance(item.embedding, str) else item.embedding
+
+
+def unpacked(packed: str) -> "array[float]":
+    """The numbers of 32 bits, the lowest byte first, that stand in base64. Raises GenerationFailure."""
     try:
-        numbers = array("f", b64decode(item.embedding, validate=True))
+        numbers = array("f", b64decode(packed, validate=True))
     except (binascii.Error, ValueError) as error:
         raise PROTOCOL.failure() from error
     if sys.byteorder == "big":
         numbers.byteswap()
-    return numbers.tolist()
+    return numbers

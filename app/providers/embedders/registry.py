@@ -1,14 +1,17 @@
-"""Which embedder there is, by the settings: none, unless one is named."""
+"""Who makes vectors, by the settings: the index' embedder, if one is named, and whom clients' own requests go to."""
 
 import logging
 import re
 from collections.abc import Callable
+
+from pydantic import SecretStr
 
 from app.core.config import Settings, StartRefused
 from app.domain.cards import ModelCard
 from app.domain.embedding import Embedder
 from app.domain.scripts import Script
 from app.providers.embedders.billing import Biller
+from app.providers.embedders.desks import Desk, LocalDesk, OllamaDesk, OpenAIDesk
 from app.providers.embedders.embedder import SourceEmbedder
 from app.providers.embedders.endpoint import Endpoint
 from app.providers.embedders.known import Traits, traits_of
@@ -17,6 +20,7 @@ from app.providers.embedders.ollama import OllamaSource
 from app.providers.embedders.openai import OpenAISource
 from app.providers.embedders.source import Source
 from app.providers.prices import Prices
+from app.providers.registry import DEEPSEEK_BASE_URL
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +42,39 @@ def configured_embedder(settings: Settings) -> Embedder | None:
     return SourceEmbedder(name, source, traits, settings.embedding_dimensions, biller)
 
 
+def configured_desks(settings: Settings, embedder: Embedder | None) -> dict[str, Desk]:
+    """By provider, as far as it has such a route, and by the embedder's whole name that one's own. Asks nobody yet."""
+    desks: dict[str, Desk] = {}
+    if settings.openai_api_key:
+        desks["openai"] = _openai_desk(settings.openai_base_url or _OFFICIAL, settings.openai_api_key, settings)
+    if settings.deepseek_api_key:
+        address = settings.deepseek_base_url or DEEPSEEK_BASE_URL
+        desks["deepseek"] = _openai_desk(address, settings.deepseek_api_key, settings)
+    if settings.ollama_base_url or settings.ollama_discovery:
+        address = settings.ollama_base_url or settings.ollama_host
+        desks["ollama"] = OllamaDesk(_ollama_endpoint(address, None, settings))
+    if isinstance(embedder, SourceEmbedder):
+        desks[embedder.name] = _embedders_desk(embedder, settings)
+    return desks
+
+
+def _embedders_desk(embedder: SourceEmbedder, settings: Settings) -> Desk:
+    provider = embedder.name.partition("/")[0]
+    dimensions = settings.embedding_dimensions
+    if provider == "openai":
+        return _openai_desk(_openai_address(settings), _openai_key(settings), settings, dimensions)
+    if provider == "ollama":
+        endpoint = _ollama_endpoint(_ollama_address(settings), settings.embedding_api_key, settings)
+        return OllamaDesk(endpoint, dimensions=dimensions)
+    return LocalDesk(embedder.source)
+
+
+def _openai_desk(address: str, key: SecretStr | None, settings: Settings, dimensions: int | None = None) -> Desk:
+    address = address.rstrip("/")
+    endpoint = _endpoint(f"{address}/embeddings", key, settings)
+    return OpenAIDesk(endpoint, official=address == _OFFICIAL, dimensions=dimensions)
+
+
 def _traits(model: str, settings: Settings) -> Traits:
     known = traits_of(model)
     if settings.embedding_scripts:
@@ -57,22 +94,27 @@ def _openai_address(settings: Settings) -> str:
     return (settings.embedding_base_url or settings.openai_base_url or _OFFICIAL).rstrip("/")
 
 
+def _openai_key(settings: Settings) -> SecretStr | None:
+    if settings.embedding_api_key is None and settings.embedding_base_url is None:
+        return settings.openai_api_key  # which is nobody else's business
+    return settings.embedding_api_key
+
+
+def _ollama_address(settings: Settings) -> str:
+    return settings.embedding_base_url or settings.ollama_base_url or settings.ollama_host
+
+
 def _openai(model: str, traits: Traits, settings: Settings) -> Source:
     address = _openai_address(settings)
-    key = settings.embedding_api_key
-    if key is None and settings.embedding_base_url is None:
-        key = settings.openai_api_key  # which is nobody else's business
+    key = _openai_key(settings)
     if key is None and address == _OFFICIAL:
         raise StartRefused("EMBEDDING_MODEL: OpenAI wants a key: OPENAI_API_KEY or EMBEDDING_API_KEY")
-    endpoint = _endpoint(f"{address}/embeddings", key.get_secret_value().strip() if key else None, settings)
+    endpoint = _endpoint(f"{address}/embeddings", key, settings)
     return OpenAISource(endpoint, model, traits, settings.embedding_dimensions, packed=address == _OFFICIAL)
 
 
 def _ollama(model: str, traits: Traits, settings: Settings) -> Source:
-    address = settings.embedding_base_url or settings.ollama_base_url or settings.ollama_host
-    base = re.sub(r"(/v1|/api)?/*$", "", address)
-    key = settings.embedding_api_key
-    endpoint = _endpoint(f"{base}/api/embed", key.get_secret_value().strip() if key else None, settings)
+    endpoint = _ollama_endpoint(_ollama_address(settings), settings.embedding_api_key, settings)
     return OllamaSource(endpoint, model, settings.embedding_dimensions)
 
 
@@ -88,7 +130,13 @@ def _fastembed(model: str, traits: Traits, settings: Settings) -> Source:
     return LocalSource(load, settings.embedding_timeout)
 
 
-def _endpoint(url: str, key: str | None, settings: Settings) -> Endpoint:
+def _ollama_endpoint(address: str, key: SecretStr | None, settings: Settings) -> Endpoint:
+    base = re.sub(r"(/v1|/api)?/*$", "", address)
+    return _endpoint(f"{base}/api/embed", key, settings)
+
+
+def _endpoint(url: str, secret: SecretStr | None, settings: Settings) -> Endpoint:
+    key = secret.get_secret_value().strip() if secret else None
     return Endpoint(url, key, connect_timeout=settings.connect_timeout, patience=settings.embedding_timeout)
 
 
