@@ -1,4 +1,5 @@
-"""Runs of a model: their state, their event logs, the leases of the instances that run them, idempotency records."""
+"""Runs of a model: their state, their event logs, the leases of the instances that run them, idempotency records and
+what those replay that is stored nowhere else."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
 
@@ -68,4 +69,19 @@ idempotency_records = Table(
     Column("outcome_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
+)
+
+# What a door answers to a request with an Idempotency-Key, where no conversation keeps it.
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    # The instance that makes it: while it lives and there is no content, the answer is being written.
+    Column("owner_id", Id, nullable=False),
+    Column("model", Exact, nullable=False),
+    Column("content", LongBytes),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "user_id"),
+    Index(None, "expires_at"),
 )
