@@ -40,6 +40,17 @@ conversations = Table(
     UniqueConstraint("user_id", "import_hash"),
 )
 
+# What a user's page calls a conversation. A table of its own: an older version begins conversations, too, and must not
+# have to keep names apart.
+ui_chats = Table(
+    "ui_chats",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("chat_id", Exact, primary_key=True),
+    Column("conversation_id", Id, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Index(None, "conversation_id"),
+)
+
 messages = Table(
     "messages",
     metadata,

@@ -24,7 +24,13 @@ from sqlalchemy import (
 from app.models.chat import conversations, messages
 from app.models.documents import chunks, collections, document_pages, documents
 from app.models.files import files
-from app.models.generations import generation_checkpoints, generation_logs, generations, idempotency_records
+from app.models.generations import (
+    generation_checkpoints,
+    generation_logs,
+    generations,
+    idempotency_records,
+    kept_answers,
+)
 from app.models.identity import api_keys, sessions, tickets
 from app.models.search import search_entries
 from app.models.usage import usage_records
@@ -161,6 +167,7 @@ _OTHERS = (
         idempotency_records.c.key,
         within=(idempotency_records.c.user_id, idempotency_records.c.route),
     ),
+    _Kind(kept_answers.c.user_id == _USER, kept_answers.c.id, length=_length(kept_answers.c.content)),
     _Kind(tickets.c.user_id == _USER, tickets.c.ticket_hash),
     _Kind(sessions.c.user_id == _USER, sessions.c.id),
     _Kind(api_keys.c.user_id == _USER, api_keys.c.id),
