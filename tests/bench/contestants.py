@@ -39,12 +39,16 @@ class Contestant(ABC):
     def first_message(self, model: str) -> bytes:
         """The request that begins a conversation."""
 
+
+class Converser(Contestant):
+    """Whoever can be asked in the middle of a conversation, too."""
+
     @abstractmethod
     async def conversation(self, length: int) -> Continue:
         """A conversation that holds so many messages, an even number."""
 
 
-class Bare(Contestant):
+class Bare(Converser):
     """Is given the vendor's own request; so it can be left out, and the vendor asked straight."""
 
     def __init__(self, vendor: Vendor, served: Served, name: str = "bare") -> None:
@@ -63,7 +67,7 @@ class Bare(Contestant):
         return post(self.vendor.path, self.vendor.body(model, messages))
 
 
-class Tutorial(Contestant):
+class Tutorial(Converser):
     name = "tutorial"
 
     def __init__(self, vendor: Vendor, upstream: Served) -> None:
@@ -85,7 +89,7 @@ class Tutorial(Contestant):
         return post("/chat", {"message": QUESTION, "conversation_id": conversation, "model": model, "window": window})
 
 
-class Ours(Contestant):
+class Ours(Converser):
     """`python -m app.main` as an operator runs it: a database of its own, a signed-in user, everything stored."""
 
     name = "ours"
@@ -132,13 +136,14 @@ class Ours(Contestant):
         return lambda model: self._request(model, **named)
 
     def stop(self, generation_id: str) -> bytes:
-        return self._post(f"/ai/generations/{generation_id}/stop", {})
+        return self.post(f"/ai/generations/{generation_id}/stop", {})
+
+    def post(self, path: str, body: Mapping[str, object]) -> bytes:
+        """A request of the user who is signed in."""
+        return post(path, body, f"authorization: Bearer {self._token}\r\n")
 
     def _request(self, model: str, **named: str) -> bytes:
-        return self._post("/ai/chat/stream", {"message": QUESTION, "model": f"{self.vendor.name}/{model}", **named})
-
-    def _post(self, path: str, body: Mapping[str, object]) -> bytes:
-        return post(path, body, f"authorization: Bearer {self._token}\r\n")
+        return self.post("/ai/chat/stream", {"message": QUESTION, "model": f"{self.vendor.name}/{model}", **named})
 
 
 def post(path: str, body: Mapping[str, object], headers: str = "") -> bytes:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tests.bench.vendors import VENDORS
 
-FIGURES = ("chunks", "requests", "first", "memory", "stop", "flood")
+RELAY = ("chunks", "requests", "first", "memory", "stop", "flood")
+DOORS = ("doors",)
+FIGURES = (*RELAY, *DOORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,23 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--write", action="store_true", help="put the tables into both READMEs")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="py-spy on the service; .svg, .json or raw")
     given = parser.parse_args(arguments)
-    if given.write and (given.quick or given.only):
-        parser.error("--write is for a whole run")
+    only = given.only or FIGURES
+    if given.write and (given.quick or given.vendors or not _whole(only)):
+        parser.error("--write is for a whole run, or for its doors, or all but its doors")
     return Options(
         vendors=given.vendors or tuple(VENDORS),
-        only=given.only or FIGURES,
+        only=only,
         amounts=QUICK if given.quick else Amounts(rounds=given.rounds, streams=given.streams),
         postgresql=given.database == "postgresql",
         twin=given.twin,
         write=given.write,
         profile=given.profile,
     )
+
+
+def _whole(only: Collection[str]) -> bool:
+    """Whether each of the two places in the READMEs gets all of its tables, or none."""
+    return all(set(part) <= set(only) or not set(part) & set(only) for part in (RELAY, DOORS))
 
 
 def some_of(known: Collection[str]) -> Callable[[str], list[str]]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 BEGIN = "<!-- make bench ARGS=--write begins -->"
 END = "<!-- make bench ARGS=--write ends -->"
+DOORS_BEGIN = '<!-- make bench ARGS="--only doors --write" begins -->'
+DOORS_END = '<!-- make bench ARGS="--only doors --write" ends -->'
 _ROOT = Path(__file__).parent.parent.parent
 READMES = {"en": _ROOT / "README.md", "zh": _ROOT / "README.zh-CN.md"}
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tests.bench.figures.chunks import Chunks
+from tests.bench.figures.doors import Doors
 from tests.bench.figures.first import First
 from tests.bench.figures.flood import Flood
 from tests.bench.figures.memory import Memory
@@ -24,3 +25,4 @@ class Results:
     memory: Memory | None = None
     stop: Stop | None = None
     flood: Flood | None = None
+    doors: Doors | None = None

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.bench.contestants import Bare, Ours
-from tests.bench.figures import chunks, first, flood, memory, requests, stop
+from tests.bench.figures import chunks, doors, first, flood, memory, requests, stop
 from tests.bench.figures.field import Field, field
 from tests.bench.options import Options
 from tests.bench.processes import Served
 from tests.bench.profiling import profile
-from tests.bench.readme import READMES, write
-from tests.bench.report import report
+from tests.bench.readme import DOORS_BEGIN, DOORS_END, READMES, write
+from tests.bench.report import of_doors, report
 from tests.bench.results import Results
 from tests.bench.vendors import VENDORS, Vendor
 from tests.postgresql import PostgreSQL
@@ -41,12 +41,16 @@ async def run(options: Options) -> None:
 
 def _publish(options: Options, found: Sequence[Results]) -> None:
     database = "PostgreSQL" if options.postgresql else "SQLite"
-    sys.stdout.write(report(found, database=database, language="en") + "\n")
+    said = (report(found, database=database, language="en"), of_doors(found, database=database, language="en"))
+    sys.stdout.write("\n\n".join(filter(None, said)) + "\n")
     if options.quick:
         _say("--quick: the figures mean nothing")
     if options.write:
         for language, readme in READMES.items():
-            write(readme, report(found, database=database, language=language))
+            if tables := report(found, database=database, language=language):
+                write(readme, tables)
+            if table := of_doors(found, database=database, language=language):
+                write(readme, table, begin=DOORS_BEGIN, end=DOORS_END)
 
 
 async def _vendor(options: Options, vendor: Vendor, upstream: Served, folder: Path, database: Database) -> Results:
@@ -87,6 +91,8 @@ async def _figure(on: Field, name: str, results: Results) -> None:
             results.stop = await stop.measure(on)
         case "flood":
             results.flood = await flood.measure(on)
+        case "doors":
+            results.doors = await doors.measure(on)
 
 
 @asynccontextmanager

@@ -61,19 +61,19 @@ def _chunks(results: Results) -> Iterator[Row]:
     yield Row(
         Text("… as a multiple of bare", "……与裸转发之比"),
         "1×",
-        _times(ratio(found, "tutorial", "bare")),
-        _times(of_bare),
+        multiple(ratio(found, "tutorial", "bare")),
+        multiple(of_bare),
         f"≤ {CHUNK_OF_BARE}×",
         of_bare.middle <= CHUNK_OF_BARE,
     )
     yield Row(
         Text("… tutorial code as a multiple of it", "……教程写法与它之比"),
-        ours=_times(below),
+        ours=multiple(below),
         aim=f"≥ {CHUNK_BELOW_TUTORIAL}×",
         met=below.middle >= CHUNK_BELOW_TUTORIAL,
     )
     if "twin" in found:
-        itself = _times(ratio(found, "twin", "bare"))
+        itself = multiple(ratio(found, "twin", "bare"))
         yield Row(Text("… bare against itself, which is noise", "……裸转发与自身之比,即噪声"), bare=itself)
 
 
@@ -87,7 +87,7 @@ def _requests(results: Results) -> Iterator[Row]:
         of_tutorial = ratio(found, "ours", "tutorial")
         yield Row(
             Text("… as a multiple of tutorial code", "……与教程写法之比"),
-            ours=_times(of_tutorial),
+            ours=multiple(of_tutorial),
             aim=f"≤ {REQUEST_OF_TUTORIAL:.0f}×",
             met=of_tutorial.middle <= REQUEST_OF_TUTORIAL,
         )
@@ -95,9 +95,9 @@ def _requests(results: Results) -> Iterator[Row]:
     bare, tutorial, ours = (_growth(by_length[long], by_length[short], name) for name in ("bare", "tutorial", "ours"))
     yield Row(
         Text(f"… after {long} messages as a multiple of after {short}", f"……{long} 条之后与 {short} 条之后之比"),
-        _times(bare),
-        _times(tutorial),
-        _times(ours),
+        multiple(bare),
+        multiple(tutorial),
+        multiple(ours),
         f"≤ {REQUEST_GROWTH}×",
         ours.middle <= REQUEST_GROWTH,
     )
@@ -176,7 +176,7 @@ def _growth(long: Series, short: Series, name: str) -> Spread:
     return spread([after / before for after, before in zip(long[name], short[name], strict=True)])
 
 
-def _times(found: Spread) -> str:
+def multiple(found: Spread) -> str:
     """The median, and the least and the most of the rounds where there are several."""
     middle = f"{found.middle:.2f}×" if found.middle < 10 else f"{found.middle:.0f}×"
     return middle if found.least == found.most else f"{middle} ({found.least:.2f}–{found.most:.2f})"

@@ -7,14 +7,37 @@ from pathlib import Path
 import pytest
 
 from tests.bench import readme
-from tests.bench.answers import WrongAnswer, check, read_ours
+from tests.bench.answers import Reader, WrongAnswer, check, read_ours
+from tests.bench.doors import read_response, read_ui_message
 from tests.bench.load import once
+from tests.bench.options import parse
 from tests.bench.vendors import VENDORS
 
 _WHOLE = (
     b'event: start\ndata: {"model": "m", "seq": 1}\n\n'
     b'data: {"text": "1 ", "seq": 2}\n\ndata: {"text": "2 ", "seq": 3}\n\n'
     b'data: {"done": true, "status": "complete", "seq": 4}\n\n'
+)
+_RESPONSE = (
+    b'data: {"type":"response.created"}\n\n'
+    b'data: {"type":"response.output_text.delta","delta":"1 "}\n\n'
+    b'data: {"type":"response.output_text.delta","delta":"2 "}\n\n'
+    b'data: {"type":"response.output_text.done","text":"1 2 "}\n\n'
+    b'data: {"type":"response.completed"}\n\n'
+)
+_UI_MESSAGE = (
+    b'data: {"type":"start"}\n\n'
+    b'data: {"type":"text-delta","id":"1","delta":"1 "}\n\ndata: {"type":"text-delta","id":"1","delta":"2 "}\n\n'
+    b'data: {"type":"finish","finishReason":"stop"}\n\ndata: [DONE]\n\n'
+)
+_DOORS = (
+    "/ai/chat/stream",
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/ai/ui/chat",
+    "/v1/messages",
+    "/ollama/api/chat",
+    "/ollama/chat",
 )
 _ROWS = (
     "CPU per 1,000 chunks",
@@ -39,8 +62,12 @@ async def test_a_quick_run_brings_every_figure_of_every_vendor() -> None:
         output, errors = (said.decode() for said in await process.communicate())
 
     assert process.returncode == 0, errors
-    tables = [table for table in output.split("\n\n") if table.startswith("| **")]
+    *tables, doors = [table for table in output.split("\n\n") if table.startswith("| **")]
     assert [table.split("**")[1] for table in tables] == [vendor.title for vendor in VENDORS.values()]
+    measured = [line.split(" | ") for line in doors.splitlines() if line.startswith("| `")]
+    assert [row[0] for row in measured] == [f"| `{path}`" for path in _DOORS]
+    assert all(any(map(str.isdigit, figure)) for row in measured for figure in row[2:5]), doors
+    assert "≤ 1.8×" in doors
     for table in tables:
         lines = table.splitlines()
         for row in _ROWS:
@@ -54,6 +81,35 @@ def test_an_answer_that_lacks_anything_is_wrong(lost: bytes) -> None:
 
     with pytest.raises(WrongAnswer):
         check(read_ours(_WHOLE.replace(lost, b'"status": "failed"' if b"status" in lost else b"")), 2, "ours")
+
+
+@pytest.mark.parametrize(
+    ("read", "whole", "lost"),
+    [
+        (read_response, _RESPONSE, b'data: {"type":"response.output_text.delta","delta":"2 "}\n\n'),
+        (read_response, _RESPONSE, b'data: {"type":"response.output_text.done","text":"1 2 "}\n\n'),
+        (read_response, _RESPONSE, b'data: {"type":"response.completed"}\n\n'),
+        (read_ui_message, _UI_MESSAGE, b'data: {"type":"text-delta","id":"1","delta":"2 "}\n\n'),
+        (read_ui_message, _UI_MESSAGE, b'data: {"type":"finish","finishReason":"stop"}\n\n'),
+        (read_ui_message, _UI_MESSAGE, b"data: [DONE]\n\n"),
+    ],
+)
+def test_what_a_door_leaves_out_is_noticed(read: Reader, whole: bytes, lost: bytes) -> None:
+    check(read(whole), 2, "a door")
+
+    with pytest.raises(WrongAnswer):
+        check(read(whole.replace(lost, b"")), 2, "a door")
+
+
+@pytest.mark.parametrize("arguments", ["--only doors", "--only chunks,requests,first,memory,stop,flood", ""])
+def test_what_fills_a_place_in_the_readmes_may_be_written(arguments: str) -> None:
+    assert parse([*arguments.split(), "--write"]).write
+
+
+@pytest.mark.parametrize("arguments", ["--only chunks", "--only doors,chunks", "--vendors ollama", "--quick"])
+def test_a_part_of_a_table_is_not_written(arguments: str) -> None:
+    with pytest.raises(SystemExit):
+        parse([*arguments.split(), "--write"])
 
 
 async def test_an_answer_that_is_cut_is_wrong() -> None:
@@ -81,3 +137,4 @@ def test_both_readmes_have_a_place_for_the_tables(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
 
     assert 0 < text.find(readme.BEGIN) < text.find(readme.END)
+    assert 0 < text.find(readme.DOORS_BEGIN) < text.find(readme.DOORS_END)

@@ -22,19 +22,25 @@ class Chunks:
 
 
 async def measure(on: Field) -> Chunks:
-    found, amounts = Chunks(), on.amounts
-    for round_ in range(amounts.rounds):
+    found = Chunks()
+    for round_ in range(on.amounts.rounds):
         for contestant in on.turns(round_):
-            low = await paced(on, contestant, amounts.short)
-            began, client, vendor = time.monotonic(), time.process_time(), on.straight.served.cpu()
-            high = await paced(on, contestant, amounts.long)
-            took = time.monotonic() - began
-            found.client.append((time.process_time() - client) / took)
-            found.vendor.append((on.straight.served.cpu() - vendor) / took)
-            per_chunk = (high - low) / (amounts.streams * (amounts.long - amounts.short))
-            found.per_thousand.setdefault(contestant.name, []).append(per_chunk * 1e6)
+            await add(found, on, contestant)
             await on.forget()
     return found
+
+
+async def add(found: Chunks, on: Field, contestant: Contestant) -> None:
+    """What a contestant takes in one round."""
+    amounts = on.amounts
+    low = await paced(on, contestant, amounts.short)
+    began, client, vendor = time.monotonic(), time.process_time(), on.straight.served.cpu()
+    high = await paced(on, contestant, amounts.long)
+    took = time.monotonic() - began
+    found.client.append((time.process_time() - client) / took)
+    found.vendor.append((on.straight.served.cpu() - vendor) / took)
+    per_chunk = (high - low) / (amounts.streams * (amounts.long - amounts.short))
+    found.per_thousand.setdefault(contestant.name, []).append(per_chunk * 1e6)
 
 
 async def paced(on: Field, contestant: Contestant, chunks: int) -> float:

@@ -4,25 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tests.bench.answers import check
-from tests.bench.contestants import Bare, Contestant, Ours, Tutorial, ledger, succeeded
+from tests.bench.contestants import Bare, Contestant, Converser, Ours, Tutorial, ledger, succeeded
 from tests.bench.load import Reply, in_turn, once
 from tests.bench.options import Amounts
 from tests.bench.processes import Served
+
+_C = TypeVar("_C", bound=Contestant)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     straight: Bare  # the vendor itself, without anyone in between
-    contestants: Sequence[Contestant]
+    contestants: Sequence[Converser]
     ours: Ours
     amounts: Amounts
 
-    def turns(self, round_: int) -> Sequence[Contestant]:
-        """Another one begins each round, so that nobody always follows the same."""
-        first = round_ % len(self.contestants)
-        return [*self.contestants[first:], *self.contestants[:first]]
+    def turns(self, round_: int) -> Sequence[Converser]:
+        return in_turns(self.contestants, round_)
 
     async def cpu_of(
         self, contestant: Contestant, load: Callable[[], Awaitable[Sequence[Reply]]], chunks: int
@@ -48,7 +49,7 @@ async def field(straight: Bare, ours: Ours, amounts: Amounts, *, twin: bool) -> 
     vendor, upstream = straight.vendor, straight.served
     names = ("bare", "twin") if twin else ("bare",)
     relays = [Bare(vendor, Served("tests.bench.targets.bare", ("{port}", upstream.url)), name) for name in names]
-    contestants: list[Contestant] = [*relays, Tutorial(vendor, upstream), ours]
+    contestants: list[Converser] = [*relays, Tutorial(vendor, upstream), ours]
     async with AsyncExitStack() as stack:
         for contestant in contestants:
             await stack.enter_async_context(contestant.served)
@@ -56,7 +57,7 @@ async def field(straight: Bare, ours: Ours, amounts: Amounts, *, twin: bool) -> 
             await contestant.served.ready()
         await ours.sign_in()
         for contestant in contestants:
-            await _warm(contestant, amounts.warmth)
+            await warm(contestant, amounts.warmth)
         yield Field(straight, contestants, ours, amounts)
 
 
@@ -66,7 +67,14 @@ def examine(contestant: Contestant, replies: Sequence[Reply], chunks: int) -> No
         check(contestant.read(succeeded(reply).body), chunks, contestant.name)
 
 
-async def _warm(contestant: Contestant, number: int) -> None:
+def in_turns(contestants: Sequence[_C], round_: int) -> Sequence[_C]:
+    """Another one begins each round, so that nobody always follows the same."""
+    first = round_ % len(contestants)
+    return [*contestants[first:], *contestants[:first]]
+
+
+async def warm(contestant: Contestant, number: int) -> None:
+    """With so many connections, and as many requests of each."""
     queues = [[contestant.first_message("count-20-1ms") for _ in range(number)] for _ in range(number)]
     for replies in await in_turn(contestant.port, queues):
         examine(contestant, replies, 20)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.contestants import Contestant
+from tests.bench.contestants import Contestant, Converser
 from tests.bench.figures import Series
 from tests.bench.figures.field import Field
 from tests.bench.load import Reply, in_turn
@@ -31,13 +31,19 @@ async def measure(on: Field) -> Requests:
     return found
 
 
-async def prepare(on: Field, contestant: Contestant, length: int) -> Sequence[Sequence[bytes]]:
+async def prepare(on: Field, contestant: Converser, length: int) -> Sequence[Sequence[bytes]]:
     """Requests in new conversations of this length: one for each connection, for each has one answer at a time."""
-    each = on.amounts.requests // _AT_ONCE
     if not length:
-        return [[contestant.first_message(_MODEL) for _ in range(each)] for _ in range(_AT_ONCE)]
+        return beginnings(on, contestant)
+    each = on.amounts.requests // _AT_ONCE
     conversations = await asyncio.gather(*(contestant.conversation(length) for _ in range(_AT_ONCE)))
     return [[go_on(_MODEL)] * each for go_on in conversations]
+
+
+def beginnings(on: Field, contestant: Contestant) -> Sequence[Sequence[bytes]]:
+    """Requests that begin conversations."""
+    each = on.amounts.requests // _AT_ONCE
+    return [[contestant.first_message(_MODEL) for _ in range(each)] for _ in range(_AT_ONCE)]
 
 
 async def cost(on: Field, contestant: Contestant, queues: Sequence[Sequence[bytes]]) -> float:
