@@ -24,6 +24,11 @@ PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(if $(filter tr
 # A stamp says which lock is installed. The test lock holds all of the other, so it satisfies both.
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
+# JavaScript clients, which a developer without npm can do without, and what is merged cannot.
+NPM_STAMP := $(if $(shell command -v npm)$(filter true 1,$(CI)),tests/clients/node_modules/.installed)
+# LangChain asks for packages that are older than the service's own: it lives apart, as clients do.
+LANGCHAIN := tests/clients/.langchain
+LANGCHAIN_STAMP := $(LANGCHAIN)/.installed
 
 .PHONY: help run worker test fuzz check chaos rolling bench load eval migrate admin format lock clean
 
@@ -34,7 +39,7 @@ run: $(RUN_STAMP) ## Migrate the database and start the service; Ctrl-C lets run
 	@$(BIN)/python -m app.cli migrate
 	@exec $(BIN)/python -m app.main
 
-test: $(TEST_STAMP) ## Run the tests on all cores; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
+test: $(TEST_STAMP) $(LANGCHAIN_STAMP) $(NPM_STAMP) ## Run the tests on all cores; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
 	@$(PYTEST) $(if $(ARGS)$(TEST_REDIS_URL),$(ARGS),$(ON_ALL_CORES) --ignore $(ALONE))
 	@$(if $(ARGS)$(TEST_REDIS_URL),,$(PYTEST) $(ALONE))
 
@@ -81,13 +86,14 @@ format: $(TEST_STAMP) ## Fix what can be fixed by machine, then format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## Write both locks from pyproject.toml, with uv; `make lock ARGS=--upgrade` takes newer versions
+lock: ## Write the locks from pyproject.toml and tests/clients/langchain.in, with uv; `make lock ARGS=--upgrade` takes newer versions
 	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pip install uv, or UV=/path/to/uv' >&2; exit 1; }
 	$(COMPILE) --extra celery --extra mysql --extra s3 --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra test --constraint requirements.lock --output-file tests/requirements.lock pyproject.toml
+	$(COMPILE) --output-file tests/clients/langchain.lock tests/clients/langchain.in
 
 clean: ## Remove the virtual environment and all caches; data stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(LANGCHAIN) tests/clients/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 	find app tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(TEST_STAMP): $(BIN)/python requirements.lock tests/requirements.lock
@@ -98,6 +104,17 @@ $(TEST_STAMP): $(BIN)/python requirements.lock tests/requirements.lock
 $(RUN_STAMP): $(BIN)/python requirements.lock
 	@echo 'Installing requirements.lock'
 	@$(INSTALL) requirements.lock
+	@touch $@
+
+$(LANGCHAIN_STAMP): tests/clients/langchain.lock | $(BIN)/python
+	@echo 'Installing $<'
+	@$(BIN)/python -m venv --clear $(LANGCHAIN)
+	@$(LANGCHAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+tests/clients/node_modules/.installed: tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc
+	@echo 'Installing tests/clients/package-lock.json'
+	@cd tests/clients && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 # A link, missing or dangling when the Python behind it has gone. Version managers leave commands that only fail.

@@ -26,13 +26,14 @@ from app.generation.engine import Engine, EngineLimits
 from app.generation.leases import Lease
 from app.generation.log import MemoryLogs
 from app.generation.mirror import Mirrors
+from app.generation.passages import PassageEndings
 from app.generation.publishing import DirectPublisher, Publisher
 from app.generation.shared_publishing import SharedPublisher
 from app.generation.sweeper import Sweeper
 from app.providers.catalogue import Catalogue
-from app.providers.embedders.registry import configured_embedder
+from app.providers.embedders.registry import configured_desks, configured_embedder
 from app.providers.prices import Prices
-from app.providers.registry import configured_providers, officially_priced
+from app.providers.registry import configured_providers, configured_verbatim, officially_priced
 from app.providers.rerank import configured_reranker
 from app.services.accounts import Accounts
 from app.services.analysis import Analysis
@@ -41,6 +42,7 @@ from app.services.attachments import Attachments
 from app.services.attempts import Attempts
 from app.services.audit import AuditService
 from app.services.authorization import Authorization
+from app.services.bodies import SMALL, BodyRoom
 from app.services.chat import ChatService
 from app.services.clearing import Clearing
 from app.services.closing import Closing
@@ -50,6 +52,7 @@ from app.services.conversations import ConversationService
 from app.services.document_adding import DocumentAdding
 from app.services.document_parts import document_parts
 from app.services.documents import DocumentService
+from app.services.embedding import EmbeddingService
 from app.services.expiry import Expiry
 from app.services.export import ExportService
 from app.services.feedback import FeedbackService
@@ -64,13 +67,18 @@ from app.services.index_parts import index_parts
 from app.services.indexing import Indexing
 from app.services.job_following import JobFollowing
 from app.services.jobs import JobService
+from app.services.kept_answers import KeptAnswers
+from app.services.kept_embedding import KeptEmbedding
 from app.services.limits import RateLimits
 from app.services.models import ModelService
+from app.services.ollama_proxy import OllamaProxy
 from app.services.orphans import Orphans
 from app.services.page_images import PageImages
+from app.services.passages import PassageService
 from app.services.password_check import PasswordCheck
 from app.services.readiness import ReadinessService
 from app.services.reindexing import Reindexing
+from app.services.responses import ResponseService
 from app.services.retrieval import Retrieval
 from app.services.rewriting import Rewriting
 from app.services.search import SearchService
@@ -80,7 +88,9 @@ from app.services.side_models import SideModel
 from app.services.signin import SignIn
 from app.services.tickets import Tickets
 from app.services.titles import Titles
+from app.services.token_counting import TokenCounting
 from app.services.transfers import TransferService
+from app.services.ui_chat import UiChatService
 from app.services.upkeep import Upkeep
 from app.services.uploads import UploadLimits, Uploads
 from app.services.usage import UsageService
@@ -140,6 +150,13 @@ class House:
     tickets: Tickets
     generations: GenerationService
     chat: ChatService
+    ui_chat: UiChatService
+    passages: PassageService
+    responses: ResponseService
+    token_counting: TokenCounting
+    ollama_proxy: OllamaProxy
+    embedding: EmbeddingService
+    kept_embedding: KeptEmbedding
     analysis: Analysis
     compactions: Compactions
     titles: Titles
@@ -148,6 +165,7 @@ class House:
     feedback: FeedbackService
     transfers: TransferService
     imports: ImportService
+    door_bodies: BodyRoom
     files: FileService
     uploads: Uploads
     orphans: Orphans
@@ -180,7 +198,8 @@ class House:
         """Begin nothing new, give answers and exports so long to end by themselves, and send readers elsewhere."""
         downloads = (self.exports.drain(seconds), self.transfers.drain(seconds), self.files.drain(seconds))
         await self.runner.drain()  # at once: another goes on with what it did
-        await asyncio.gather(self.engine.drain(seconds), self.titles.drain(), *downloads)
+        answers = (self.engine.drain(seconds), self.ollama_proxy.drain(seconds), self.kept_embedding.drain(seconds))
+        await asyncio.gather(*answers, self.titles.drain(), *downloads)
         self.following.part()
         self.mirrors.part()
         await self.publisher.settle(_SETTLING)
@@ -197,11 +216,13 @@ class House:
                 last_first.push_async_callback(self.redis.aclose)
             last_first.push_async_callback(self.blobs.close)
             last_first.push_async_callback(self.vectors.store.close)
+            last_first.push_async_callback(self.embedding.aclose)
             for helper in (self.embedder, self.reranker):
                 if helper is not None:
                     last_first.push_async_callback(helper.aclose)
             last_first.callback(self.passwords.close)
             last_first.push_async_callback(self.catalogue.aclose)
+            last_first.push_async_callback(self.ollama_proxy.aclose)
             last_first.push_async_callback(self.upkeep.close)
             last_first.push_async_callback(self.mirrors.close)
             last_first.push_async_callback(self.following.close)
@@ -226,6 +247,7 @@ def build(settings: Settings) -> House:
     redis = parts.redis_server(settings, metrics)
     streams = parts.shared_streams(redis)
     endings = Endings(database, metrics, streams)
+    passage_endings = PassageEndings(database, metrics)
     standing = _standing_database(database, settings)
     lease = Lease(standing)
     checkpointer = Checkpointer(standing, settings.checkpoint_seconds, metrics)
@@ -237,6 +259,7 @@ def build(settings: Settings) -> House:
         lease=lease,
         checkpointer=checkpointer,
         endings=endings,
+        passages=passage_endings,
         price=prices.cost,
         limits=_engine_limits(settings),
         slots=slots,
@@ -291,6 +314,29 @@ def build(settings: Settings) -> House:
         titles=titles,
         max_message_chars=settings.max_message_chars,
     )
+    uploads = Uploads(database, blobs, UploadLimits(settings.max_upload_bytes, settings.max_storage_bytes_per_user))
+    kept = KeptAnswers(database, engine)
+    passages = PassageService(database=database, catalogue=catalogue, engine=engine, limits=limits, kept=kept)
+    embedding = EmbeddingService(
+        bookings=passage_endings.bookings,
+        catalogue=catalogue,
+        desks=configured_desks(settings, embedder),
+        embedder=settings.embedding_model,
+        limits=limits,
+        price=prices.cost,
+        metrics=metrics,
+        seconds=settings.answer_timeout,
+    )
+    ollama_proxy = OllamaProxy(
+        server=configured_verbatim(settings),
+        database=database,
+        catalogue=catalogue,
+        engine=engine,
+        endings=passage_endings,
+        limits=limits,
+        price=prices.cost,
+        metrics=metrics,
+    )
     check = PasswordCheck(database, passwords, Attempts(limits))
     accounts = Accounts(database, passwords, check, closing, settings)
     return House(
@@ -327,6 +373,23 @@ def build(settings: Settings) -> House:
         tickets=Tickets(database),
         generations=generations,
         chat=chat,
+        ui_chat=UiChatService(
+            database=database,
+            chat=chat,
+            generations=generations,
+            uploads=uploads,
+            max_message_chars=settings.max_message_chars,
+        ),
+        passages=passages,
+        responses=ResponseService(
+            database=database, chat=chat, passages=passages, max_message_chars=settings.max_message_chars
+        ),
+        token_counting=TokenCounting(catalogue=catalogue, passages=passages),
+        ollama_proxy=ollama_proxy,
+        embedding=embedding,
+        kept_embedding=KeptEmbedding(
+            database=database, engine=engine, embedding=embedding, kept=kept, most_bytes=settings.max_answer_bytes
+        ),
         analysis=Analysis(database, chat, files, papers.adding, catalogue),
         compactions=compactions,
         titles=titles,
@@ -334,6 +397,9 @@ def build(settings: Settings) -> House:
         forks=ForkService(database, reindexing.wake),
         feedback=FeedbackService(database),
         transfers=TransferService(database, conversations),
+        door_bodies=BodyRoom(
+            settings.max_door_body_bytes, busy="Other large requests are being read; try again in a moment.", free=SMALL
+        ),
         imports=ImportService(
             database,
             catalogue,
@@ -342,7 +408,7 @@ def build(settings: Settings) -> House:
             most_bytes=settings.max_import_bytes,
         ),
         files=files,
-        uploads=Uploads(database, blobs, UploadLimits(settings.max_upload_bytes, settings.max_storage_bytes_per_user)),
+        uploads=uploads,
         orphans=orphans,
         collections=papers.collections,
         documents=papers.documents,
@@ -355,7 +421,7 @@ def build(settings: Settings) -> House:
         indexing=indexed.indexing,
         retrieval=retrieval,
         reindexing=reindexing,
-        models=ModelService(catalogue),
+        models=ModelService(catalogue, settings.embedding_model),
         audit=AuditService(database),
         readiness=ReadinessService(database, engine, redis, indexed.index),
         clearing=clearing,
@@ -372,6 +438,8 @@ def build(settings: Settings) -> House:
             clearing=clearing,
             documents=papers.upkeep,
             expiry=expiry,
+            passages=passages,
+            ollama_proxy=ollama_proxy,
             reindexing=reindexing,
             index=indexed.index,
             indexing=indexed.indexing,

@@ -27,6 +27,7 @@ from app.middleware import middleware
 from app.routers import (
     ai,
     analysis,
+    anthropic,
     api_keys,
     audit,
     auth,
@@ -35,17 +36,25 @@ from app.routers import (
     conversations,
     docs,
     documents,
+    embeddings,
     export,
     feedback,
     files,
     health,
     jobs,
     metrics,
+    model_lists,
+    ollama,
+    ollama_lists,
+    ollama_proxy,
+    openai,
     questions,
     rag,
+    responses,
     sessions,
     tickets,
     transfers,
+    ui,
     usage,
     users,
 )
@@ -74,7 +83,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         openapi_tags=[
             {"name": name}
-            for name in ("auth", "chat", "conversations", "files", "documents", "users", "admin", "operations")
+            for name in (
+                *("auth", "chat", "conversations", "files", "documents"),
+                *("openai", "anthropic", "ollama", "users", "admin", "operations"),
+            )
         ],
         redirect_slashes=False,  # the redirect would go wherever the Host header says
         middleware=middleware(house.settings, problems.internal_error, house.metrics.traffic),
@@ -96,6 +108,7 @@ def _rooms() -> APIRouter:
     # Looked through in this order by each request.
     for room in (
         ai,
+        ui,
         transfers,  # before what would take "export" for an id
         conversations,
         branches,
@@ -107,6 +120,14 @@ def _rooms() -> APIRouter:
         rag,
         questions,
         analysis,
+        openai,
+        responses,
+        anthropic,
+        ollama,
+        embeddings,
+        model_lists,
+        ollama_lists,
+        ollama_proxy,
         auth,
         tickets,
         users,

@@ -62,12 +62,17 @@ async def test_the_commands_of_the_readme_register_stream_resume_and_measure(rea
 
 @needs_curl
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-async def test_the_commands_of_the_readme_make_an_api_key_and_use_it_through_either_header(
+async def test_the_commands_of_the_readme_make_an_api_key_and_use_it_through_either_header_and_at_each_door(
     readme: str, offline: Process
 ) -> None:
-    commands = "\n".join(_shell(readme, "/auth/register", "/users/me/api-keys"))
+    by_header, at_doors = _shell(readme, "X-API-Key", "/v1/messages")
+    commands = "\n".join((*_shell(readme, "/auth/register"), f"({by_header}) &", f"({at_doors}) &", "wait"))
 
     output = await _bash(commands.replace("http://localhost:8000", offline.url))
 
     assert b'"id":"offline/responder"' in output
     assert b'"status":"complete"' in output
+    assert b"data: [DONE]" in output  # OpenAI's words, and then Anthropic's, Ollama's, and both SDKs' at once
+    assert b'"stop_reason":"end_turn"' in output
+    assert b'"done":true,"done_reason":"stop"' in output
+    assert b'"has_more":false' in output

@@ -37,12 +37,14 @@ from app.repositories.imports import ImportRepository
 from app.repositories.indexing import IndexRepository
 from app.repositories.instances import InstanceRepository
 from app.repositories.jobs import JobRepository
+from app.repositories.kept_answers import KeptAnswerRepository
 from app.repositories.messages import MessageRepository
 from app.repositories.paths import PathRepository
 from app.repositories.reindexing import ReindexingRepository
 from app.repositories.search import SearchRepository
 from app.repositories.sessions import SessionRepository
 from app.repositories.tickets import TicketRepository
+from app.repositories.ui_chats import UiChatRepository
 from app.repositories.usage import UsageRepository
 from app.repositories.users import UserRepository
 
@@ -77,6 +79,10 @@ class Transaction:
     @cached_property
     def conversations(self) -> ConversationRepository:
         return ConversationRepository(self._connection)
+
+    @cached_property
+    def ui_chats(self) -> UiChatRepository:
+        return UiChatRepository(self._connection)
 
     @cached_property
     def messages(self) -> MessageRepository:
@@ -149,6 +155,10 @@ class Transaction:
     @cached_property
     def idempotency(self) -> IdempotencyRepository:
         return IdempotencyRepository(self._connection)
+
+    @cached_property
+    def kept_answers(self) -> KeptAnswerRepository:
+        return KeptAnswerRepository(self._connection)
 
     @cached_property
     def audit(self) -> AuditRepository:

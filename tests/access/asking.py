@@ -44,6 +44,7 @@ class Ask:
         return await http.request(self.operation.method, path, params=params, **body, **more)
 
 
+_HELLO = [{"role": "user", "content": "Hello"}]
 # What a body needs; an operation whose schema has an example, or that takes `{}`, needs no entry.
 _BODIES: Mapping[str, Callable[[Person], Values]] = {
     "POST /auth/register": lambda _: {"email": f"{uuid4().hex}@example.com", "password": PASSWORD},
@@ -51,6 +52,23 @@ _BODIES: Mapping[str, Callable[[Person], Values]] = {
     "PATCH /users/{user_id}": lambda _: {"name": "Renamed"},
     "PATCH /users/me": lambda _: {"name": "Somebody else"},
     "PATCH /conversations/{conversation_id}": lambda _: {"title": "Another title"},
+    "POST /v1/chat/completions": lambda _: {"model": "openai/echo", "messages": _HELLO},
+    "POST /v1/responses": lambda _: {"model": "openai/echo", "input": "Hello"},
+    "POST /ollama/api/chat": lambda _: {"model": "openai/echo", "messages": _HELLO},
+    "POST /ollama/api/generate": lambda _: {"model": "openai/echo", "prompt": "Hello"},
+    "POST /v1/messages": lambda _: {"model": "openai/echo", "max_tokens": 64, "messages": _HELLO},
+    "POST /v1/messages/count_tokens": lambda _: {"model": "openai/echo", "messages": _HELLO},
+    "POST /ollama/chat": lambda _: {"model": "echo", "messages": _HELLO},
+    "POST /ollama/generate": lambda _: {"model": "echo", "prompt": "Hello"},
+    "POST /ollama/api/pull": lambda _: {"model": "echo"},
+    "POST /ollama/api/push": lambda _: {"model": "echo"},
+    "POST /ollama/api/create": lambda _: {"model": "copy", "from": "echo"},
+    "POST /ollama/api/copy": lambda _: {"source": "echo", "destination": "copy"},
+    "DELETE /ollama/api/delete": lambda _: {"model": "echo"},
+    "POST /v1/embeddings": lambda _: {"model": "openai/echo", "input": "Hello"},
+    "POST /ollama/api/embed": lambda _: {"model": "openai/echo", "input": "Hello"},
+    "POST /ollama/api/embeddings": lambda _: {"model": "openai/echo", "prompt": "Hello"},
+    "POST /ollama/api/show": lambda _: {"model": "openai/echo"},
     "POST /rag/collections": lambda _: {"name": uuid4().hex},
     "POST /rag/search": lambda person: {"query": "canary", "collection": person.ids.get("name", "none")},
     "POST /rag/query": lambda person: {"question": "canary", "collection": person.ids.get("name", "none")},
@@ -62,12 +80,17 @@ _FILES: Mapping[str, Mapping[str, tuple[str, bytes]]] = {
     "POST /files": {"file": ("notes.txt", "Notes 笔记".encode())},
     "POST /analyze/pdf": {"file": ("notes.pdf", pdf(lines("Notes")))},
 }
+_PATHS: Mapping[str, Mapping[str, str]] = {
+    "GET /v1/models/{model}": {"model": "openai/echo"},
+    "GET /ai/ui/chat/{chat_id}/stream": {"chat_id": "whatever its page calls it"},
+}
 _QUERIES: Mapping[str, Values] = {"GET /ai/chat/stream": {"message": "Hello"}}
 
 
 def valid(operation: Operation, person: Person) -> Ask:
     """What `person` may send, with ids of what is theirs."""
     ids = {place.name: person.id_of(operation, place) for place in operation.places if place.where == "path"}
+    ids |= _PATHS.get(operation.name, {})
     form = _FORMS.get(operation.name)
     query, files = _QUERIES.get(operation.name, {}), _FILES.get(operation.name)
     return Ask(operation, ids, query, _body(operation, person), form and form(person), files)

@@ -25,14 +25,18 @@ class Claim:
     tickets: bool = False
     ends: bool = False
     """Whether it takes away what it is done with or to, so that the next request needs somebody new."""
+    models: str | None = None
+    """The one provider whose models it reaches, where that is not any."""
 
 
 def anybody() -> Claim:
     return Claim(Who.ANYBODY)
 
 
-def user(*scopes: str, costs: bool = False, tickets: bool = False, ends: bool = False) -> Claim:
-    return Claim(Who.USER, frozenset(scopes), costs, tickets, ends)
+def user(
+    *scopes: str, costs: bool = False, tickets: bool = False, ends: bool = False, models: str | None = None
+) -> Claim:
+    return Claim(Who.USER, frozenset(scopes), costs, tickets, ends, models)
 
 
 def person(*, costs: bool = False, ends: bool = False) -> Claim:
@@ -60,6 +64,8 @@ CLAIMS: Mapping[str, Claim] = {
     "GET /ai/models": user("chat"),
     "GET /ai/generations/{generation_id}/events": user("chat", costs=True, tickets=True),
     "POST /ai/generations/{generation_id}/stop": user("chat"),
+    "POST /ai/ui/chat": user("chat"),
+    "GET /ai/ui/chat/{chat_id}/stream": user("chat", costs=True),
     "POST /auth/ticket": user("chat"),
     "GET /users/me/sessions": person(),
     "DELETE /users/me/sessions/{session_id}": person(ends=True),
@@ -106,4 +112,30 @@ CLAIMS: Mapping[str, Claim] = {
     "POST /rag/search": user("rag"),
     "POST /rag/query": user("rag"),
     "POST /analyze/pdf": user("files", "chat"),
+    "POST /v1/embeddings": user("chat"),
+    "POST /v1/chat/completions": user("chat"),
+    "POST /v1/responses": user("chat"),
+    "POST /ollama/api/chat": user("chat"),
+    "POST /ollama/api/generate": user("chat"),
+    "POST /v1/messages": user("chat"),
+    "POST /v1/messages/count_tokens": user("chat"),
+    "GET /v1/models": user("chat"),
+    "GET /v1/models/{model}": user("chat"),
+    "POST /ollama/api/embed": user("chat"),
+    "POST /ollama/api/embeddings": user("chat"),
+    "GET /ollama": user("chat"),
+    "GET /ollama/api/version": user("chat"),
+    "GET /ollama/api/tags": user("chat"),
+    "GET /ollama/api/ps": user("chat"),
+    "POST /ollama/api/show": user("chat"),
+    "POST /ollama/chat": user("chat", models="ollama"),
+    "POST /ollama/generate": user("chat", models="ollama"),
+    "GET /ollama/tags": user("chat"),
+    "POST /ollama/api/pull": admin(),
+    "POST /ollama/api/push": admin(),
+    "POST /ollama/api/create": admin(),
+    "POST /ollama/api/copy": admin(),
+    "DELETE /ollama/api/delete": admin(),
+    "HEAD /ollama/api/blobs/{digest}": admin(),
+    "POST /ollama/api/blobs/{digest}": admin(),
 }

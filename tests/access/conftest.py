@@ -35,7 +35,7 @@ async def world(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
             "openai_api_key": VENDOR_KEY,
             "openai_base_url": f"{vendor.url}/v1",
             "default_model": "openai/echo",
-            "ollama_discovery": False,
+            "ollama_base_url": vendor.url,
             "api_keys": SERVICE_KEY,
             "first_admin_email": ADMIN,
             "first_admin_password": PASSWORD,

@@ -7,6 +7,8 @@ from typing import Any, Literal
 Where = Literal["path", "query", "body"]
 # Names that stand for something that has an owner, though they are no UUIDs.
 _NAMES = ("collection",)
+# What everybody has; or what is an answer's own at a door, whose tests try those of others.
+_SHARED = ("model", "after_id", "before_id", "chat_id", "previous_response_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ def _operation(document: Mapping[str, Any], method: str, path: str, described: M
 
 def _places_in_parameters(document: Mapping[str, Any], parameters: Sequence[Mapping[str, Any]]) -> Iterator[Place]:
     for each in parameters:
+        if each["name"] in _SHARED:
+            continue
         if each["in"] == "path":
             yield Place("path", each["name"])
         elif each["in"] == "query" and _is_id(document, each["name"], each["schema"]):
@@ -75,7 +79,7 @@ def _places_in_parameters(document: Mapping[str, Any], parameters: Sequence[Mapp
 
 def _places_in_body(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[Place]:
     for name, schema in body.get("properties", {}).items():
-        if _is_id(document, name, schema):
+        if name not in _SHARED and _is_id(document, name, schema):
             yield Place("body", name, _is_many(schema))
 
 

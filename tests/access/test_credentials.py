@@ -9,7 +9,7 @@ from tests.access.asking import Ask, valid
 from tests.access.claims import Claim, Who
 from tests.access.operations import Operation
 from tests.access.people import ALL, Credential, Person
-from tests.access.verdicts import Wrong, verdict
+from tests.access.verdicts import Wrong, refused, verdict
 from tests.access.world import World, on_one_database
 
 UNREADABLE = b"\xff{"
@@ -91,7 +91,9 @@ async def test_the_credential_that_a_program_sets_must_be_good_whatever_stands_b
             for headers in bad:
                 good = alice.cookie.headers if "Authorization" in headers else alice.token.headers
                 answer = await decision(world, ask, Credential("both", {**good, **headers}))
-                wrong.that(answer == (401, "unauthenticated"), f"{operation.name} · {headers}: {answer}")
+                wrong.that(
+                    answer == refused(operation.path, 401, "unauthenticated"), f"{operation.name} · {headers}: {answer}"
+                )
     wrong.check(at_least=80)
 
 

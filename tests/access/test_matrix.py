@@ -118,7 +118,7 @@ async def test_a_key_with_the_scope_is_as_good_as_a_sign_in(world: World) -> Non
     wrong = Wrong()
     for operation, claim in world.claimed(Who.USER):
         for scope in KEYS:
-            if all(_is_for(scope, needed) for needed in claim.scopes):
+            if all(_is_for(scope, needed) for needed in claim.scopes) and _reaches(scope, claim.models):
                 somebody = await world.somebody(claim)
                 answer = await valid(operation, somebody).send(world.http, **somebody.key(scope).sent)
                 wrong.unless(answer.is_success, answer, operation.name, scope)
@@ -204,6 +204,10 @@ def _keys(person: Person) -> list[Credential]:
 
 def _is_for(scope: str, needed: str) -> bool:
     return scope == needed or (scope == ALL and needed != "admin") or (scope.startswith("models:") and needed == "chat")
+
+
+def _reaches(scope: str, provider: str | None) -> bool:
+    return provider is None or not scope.startswith("models:") or scope.startswith(f"models:{provider}/")
 
 
 def _unreadable(credential: Credential) -> dict[str, object]:

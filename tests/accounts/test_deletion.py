@@ -22,6 +22,7 @@ from tests.chat.conversation_files import bring, full
 from tests.chat.reading import eventually, posting
 from tests.conftest import Serve
 from tests.documents.papers import added, ready
+from tests.doors.ui.page import posted, text
 from tests.upstream import Answer, Reasoning, Upstream
 
 CANARY = "canary7f3a"
@@ -78,6 +79,8 @@ async def lives(backend: Backend, user: User, upstream: Upstream) -> set[str]:
     upstream.script(
         [
             Answer((Reasoning(f"{CANARY} thought"), f"{CANARY} answer"), usage=(9, 6)),
+            Answer((f"{CANARY} to a page",)),
+            Answer((f"{CANARY} at a door",)),
             Answer(tuple(f"{CANARY} {number} " for number in range(9)), hold=True),
         ]
     )
@@ -97,11 +100,18 @@ async def lives(backend: Backend, user: User, upstream: Upstream) -> set[str]:
             headers={"Idempotency-Key": CANARY},
         )
     ).start
+    shown = await user.http.post("/ai/ui/chat", json=posted(f"{CANARY} chat", text(f"{CANARY} of a page")))
+    assert shown.status_code == 200, shown.text
+    asked = {"model": "openai/echo", "messages": [{"role": "user", "content": CANARY}]}
+    kept = await user.http.post("/v1/chat/completions", json=asked, headers={"Idempotency-Key": f"{CANARY} door"})
+    assert kept.status_code == 200, kept.text
     brought = await bring(user, full())  # with what was thought of answers, and a summary
     assert brought.status_code == 201, brought.text
     return {
         *(key["id"], start["conversation_id"], start["generation_id"], start["message_id"], await id_of(user)),
         *(uploaded.json()["id"], brought.json()["id"], *document.values()),
+        *(shown.headers["x-conversation-id"], shown.headers["x-generation-id"]),
+        kept.json()["id"].removeprefix("chatcmpl-"),
     }
 
 

@@ -32,6 +32,13 @@ ROLES = (("anonymous", "user"), ("admin",))
 _HERE = Path(__file__).parent
 
 
+@pytest.fixture(params=["sqlite", "postgresql", *(["mariadb"] if THOROUGH else [])])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """In the usual run not all of them: the same requests take minutes of a core on each."""
+    kind: str = request.param
+    return kind
+
+
 async def test_nothing_that_is_sent_breaks_anything(
     database_kind: str, database_url: str, upstream: Upstream, tmp_path: Path
 ) -> None:
