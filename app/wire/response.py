@@ -236,7 +236,8 @@ class _Reading:
         now, limits = self._loop.time(), self._limits
         due = self._moved + (limits.stuck if self._pipe.paused else limits.ping)
         if now < due:
-            self._timer = self._loop.call_at(due, self._tick)
+            # A reader that takes something now may take nothing from the next moment on.
+            self._timer = self._loop.call_at(min(due, now + limits.stuck), self._tick)
         elif self._pipe.paused:
             self._pipe.abort()
         else:
