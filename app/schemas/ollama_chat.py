@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from app.core.errors import Invalid, NotSupported
 from app.domain.cards import ModelCard
 from app.domain.prompts import AnswerFormat, Effort, ModelMessage, ModelRequest, Options, Tool
+from app.schemas.door_asking import arguments
 from app.schemas.doors import EXAMPLE_MODEL, MOST_ITEMS, DoorBody, Items, JsonObject, JsonValue, Text
 from app.schemas.ollama_messages import ChatMessage, conversation, shown
 
@@ -64,7 +65,7 @@ class ToolGiven(DoorBody):
 
     def tool(self) -> Tool:
         given = self.function
-        return Tool(given.name, given.description, given.parameters or {"type": "object", "properties": {}})
+        return Tool(given.name, given.description, arguments(given.parameters))
 
 
 class OllamaBody(DoorBody):

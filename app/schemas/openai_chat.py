@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from app.core.errors import Invalid, NotSupported
+from app.core.errors import Invalid
 from app.domain.cards import ModelCard
 from app.domain.prompts import AnswerFormat, Effort, ModelRequest, Options, Tool, ToolChoice
+from app.schemas.door_asking import arguments, refuse_what_nobody_does, tool_choice
 from app.schemas.doors import EXAMPLE_MODEL, MOST_ITEMS, DoorBody, Items, JsonObject, Text
 from app.schemas.openai_messages import Message, conversation
 
@@ -28,7 +29,7 @@ class FunctionGiven(DoorBody):
     strict: bool | None = Field(None, description="Whether the arguments have to keep to the schema.")
 
     def tool(self) -> Tool:
-        return Tool(self.name, self.description, self.parameters or {"type": "object", "properties": {}}, self.strict)
+        return Tool(self.name, self.description, arguments(self.parameters), self.strict)
 
 
 class ToolGiven(DoorBody):
@@ -152,33 +153,22 @@ class ChatCompletionBody(DoorBody):
         )
 
     def _refuse_what_nobody_does(self) -> None:
-        asked = {
-            "n": self.n != 1,
-            "logprobs": self.logprobs,
-            "top_logprobs": bool(self.top_logprobs),
-            "functions": bool(self.functions),
-            "function_call": self.function_call is not None,
-            "modalities": self.modalities != ["text"],
-            "audio": self.audio is not None,
-            "web_search_options": self.web_search_options is not None,
-        }
-        for name, wanted in asked.items():
-            if wanted:
-                raise NotSupported(name, f"`{name}` is not to be had here.")
+        refuse_what_nobody_does(
+            {
+                "n": self.n != 1,
+                "logprobs": self.logprobs,
+                "top_logprobs": bool(self.top_logprobs),
+                "functions": bool(self.functions),
+                "function_call": self.function_call is not None,
+                "modalities": self.modalities != ["text"],
+                "audio": self.audio is not None,
+                "web_search_options": self.web_search_options is not None,
+            }
+        )
 
 
 def _choice(given: str | ToolNamed | None) -> ToolChoice | None:
-    match given:
-        case None:
-            return None
-        case ToolNamed(function=function):
-            return ToolChoice("named", function.name)
-        case "none":
-            return ToolChoice("none")
-        case "required":
-            return ToolChoice("required")
-        case _:
-            return ToolChoice("auto")
+    return ToolChoice("named", given.function.name) if isinstance(given, ToolNamed) else tool_choice(given)
 
 
 def _format(given: FormatGiven) -> AnswerFormat | None:

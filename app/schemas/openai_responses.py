@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from app.core.errors import Invalid, NotSupported
 from app.domain.cards import ModelCard
 from app.domain.prompts import AnswerFormat, Effort, ModelRequest, Options, Tool, ToolChoice
+from app.schemas.door_asking import arguments, refuse_what_nobody_does, tool_choice
 from app.schemas.doors import EXAMPLE_MODEL, MOST_ITEMS, DoorBody, Items, JsonObject, Text
 from app.schemas.openai_chat import MOST_TOKENS, Name, Probability, Tokens
 from app.schemas.openai_items import InputItem, conversation
@@ -25,7 +26,7 @@ class ResponsesToolGiven(DoorBody):
         """Raises NotSupported."""
         if self.type != "function" or self.name is None:
             raise NotSupported(f"tools[{number}]", "Functions with a name are the only tools that are to be had here.")
-        return Tool(self.name, self.description, self.parameters or {"type": "object", "properties": {}}, self.strict)
+        return Tool(self.name, self.description, arguments(self.parameters), self.strict)
 
 
 class ResponsesToolNamed(DoorBody):
@@ -122,26 +123,15 @@ class ResponsesBody(DoorBody):
         )
 
     def _refuse_what_nobody_does(self) -> None:
-        asked = {
-            "top_logprobs": bool(self.top_logprobs),
-            "background": self.background,
-            "conversation": self.conversation is not None,
-            "prompt": self.prompt is not None,
-        }
-        for name, wanted in asked.items():
-            if wanted:
-                raise NotSupported(name, f"`{name}` is not to be had here.")
+        refuse_what_nobody_does(
+            {
+                "top_logprobs": bool(self.top_logprobs),
+                "background": self.background,
+                "conversation": self.conversation is not None,
+                "prompt": self.prompt is not None,
+            }
+        )
 
 
 def _choice(given: str | ResponsesToolNamed | None) -> ToolChoice | None:
-    match given:
-        case None:
-            return None
-        case ResponsesToolNamed(name=name):
-            return ToolChoice("named", name)
-        case "none":
-            return ToolChoice("none")
-        case "required":
-            return ToolChoice("required")
-        case _:
-            return ToolChoice("auto")
+    return ToolChoice("named", given.name) if isinstance(given, ResponsesToolNamed) else tool_choice(given)
