@@ -5,8 +5,7 @@ from fastapi import APIRouter, Request, Response
 from app.dependencies import CurrentUser, HouseDep, admitted
 from app.domain.identity import Scope
 from app.routers.idempotency import IdempotencyHeader, door_key
-from app.routers.passages import FAILURES, JOINED, ConversationHeader, begun, streamed, unless_left, whole
-from app.routers.streaming import Responses
+from app.routers.passages import ConversationHeader, begun, described, streamed, unless_left, whole
 from app.schemas.anthropic_messages import MessagesBody, PromptBody, TokenCount
 from app.services.limits import Limited
 from app.wire.anthropic_messages import MessageStream, message
@@ -15,18 +14,9 @@ router = APIRouter(prefix="/v1", tags=["anthropic"])
 asking = APIRouter(route_class=admitted(Scope.CHAT, costs=True, limited=Limited.AI))
 # As a request like any other: agents count before each turn, and no model answers.
 counting = APIRouter(route_class=admitted(Scope.CHAT, costs=True))
-_ANSWER: Responses = {
-    200: {
-        "description": "The message; with `stream` its events, from `message_start` to `message_stop`, as server-sent "
-        "events.",
-        "headers": JOINED,
-        "content": {
-            "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
-        },
-    },
-    **FAILURES,
-}
+_ANSWER = described(
+    "The message; with `stream` its events, from `message_start` to `message_stop`, as server-sent events."
+)
 
 
 @asking.post("/messages", summary="Anthropic: go on with a conversation", responses=_ANSWER, response_class=Response)

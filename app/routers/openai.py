@@ -5,24 +5,13 @@ from fastapi import APIRouter, Request, Response
 from app.dependencies import CurrentUser, HouseDep, admitted
 from app.domain.identity import Scope
 from app.routers.idempotency import IdempotencyHeader, door_key
-from app.routers.passages import FAILURES, JOINED, ConversationHeader, begun, streamed, whole
-from app.routers.streaming import Responses
+from app.routers.passages import ConversationHeader, begun, described, streamed, whole
 from app.schemas.openai_chat import ChatCompletionBody
 from app.services.limits import Limited
 from app.wire.openai_chat import ChatCompletionStream, chat_completion
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=admitted(Scope.CHAT, costs=True, limited=Limited.AI))
-_ANSWER: Responses = {
-    200: {
-        "description": "The completion; with `stream` its chunks as server-sent events, and `[DONE]` at the end.",
-        "headers": JOINED,
-        "content": {
-            "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
-        },
-    },
-    **FAILURES,
-}
+_ANSWER = described("The completion; with `stream` its chunks as server-sent events, and `[DONE]` at the end.")
 
 
 @router.post(

@@ -61,6 +61,15 @@ FAILURES: Responses = {
 """For the API description: what becomes of an answer that is refused or fails before its first word."""
 
 
+def described(description: str) -> Responses:
+    """For the API description: what such a route answers, streamed and whole, and how it may fail."""
+    content = {
+        "application/json": {"schema": {"type": "object"}},
+        "text/event-stream": {"schema": {"type": "string"}},
+    }
+    return {200: {"description": description, "headers": JOINED, "content": content}, **FAILURES}
+
+
 @dataclass(frozen=True, slots=True)
 class Answering:
     """An answer on its way to one reader; `leave` is told when that reader has gone."""

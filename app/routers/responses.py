@@ -8,17 +8,15 @@ from app.dependencies import CurrentUser, HouseDep, admitted
 from app.domain.identity import Scope
 from app.routers.idempotency import IdempotencyHeader, door_key
 from app.routers.passages import (
-    FAILURES,
-    JOINED,
     Answering,
     ConversationHeader,
+    described,
     is_large,
     passing,
     stored,
     streamed,
     whole,
 )
-from app.routers.streaming import Responses
 from app.schemas.openai_responses import ResponsesBody
 from app.services.limits import Limited
 from app.services.passages import Passage
@@ -27,17 +25,7 @@ from app.wire.openai_response import whole_response
 from app.wire.openai_responses import ResponseStream
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=admitted(Scope.CHAT, costs=True, limited=Limited.AI))
-_ANSWER: Responses = {
-    200: {
-        "description": "The response; with `stream` its events as server-sent events.",
-        "headers": JOINED,
-        "content": {
-            "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
-        },
-    },
-    **FAILURES,
-}
+_ANSWER = described("The response; with `stream` its events as server-sent events.")
 
 
 @router.post("/responses", summary="OpenAI: make a response", responses=_ANSWER, response_class=Response)
