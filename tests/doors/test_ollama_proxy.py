@@ -236,7 +236,7 @@ async def test_it_is_measured_like_any_other_call(vendor: Upstream, alice: User)
         (Refuse(400, message="secret does not support tools"), 400, "rejected"),
         (Refuse(400, "context_length"), 400, "too long"),
         (Refuse(401, message="secret"), 502, "credentials"),
-        (Refuse(500, message="secret /root/.ollama"), 502, "internal error"),
+        (Refuse(500, message="secret /var/lib/ollama"), 502, "internal error"),
         (Refuse(503), 503, "overloaded"),
         (Refuse(429), 503, "limits"),
         (Page(b"<html>secret", 502), 502, "internal error"),

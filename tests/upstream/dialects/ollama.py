@@ -171,7 +171,7 @@ def _blob(digest: str, body: Body) -> Page | Refuse:
     if not body:
         return Page(b"", content_type="") if digest.startswith("sha256:e") else Refuse(404)
     right = digest == f"sha256:{body['sha256']}"
-    return Page(b"", 201, content_type="") if right else Refuse(400, message="digest mismatch in /root/.ollama")
+    return Page(b"", 201, content_type="") if right else Refuse(400, message="digest mismatch in /var/lib/ollama")
 
 
 def _last(answer: Answer, message: bytes) -> list[bytes]:
