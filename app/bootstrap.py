@@ -31,9 +31,9 @@ from app.generation.publishing import DirectPublisher, Publisher
 from app.generation.shared_publishing import SharedPublisher
 from app.generation.sweeper import Sweeper
 from app.providers.catalogue import Catalogue
-from app.providers.embedders.registry import configured_desks, configured_embedder
+from app.providers.embedders.registry import configured_embedder
 from app.providers.prices import Prices
-from app.providers.registry import configured_providers, configured_verbatim, officially_priced
+from app.providers.registry import configured_providers, officially_priced
 from app.providers.rerank import configured_reranker
 from app.services.accounts import Accounts
 from app.services.analysis import Analysis
@@ -42,7 +42,7 @@ from app.services.attachments import Attachments
 from app.services.attempts import Attempts
 from app.services.audit import AuditService
 from app.services.authorization import Authorization
-from app.services.bodies import SMALL, BodyRoom
+from app.services.bodies import BodyRoom
 from app.services.chat import ChatService
 from app.services.clearing import Clearing
 from app.services.closing import Closing
@@ -52,6 +52,7 @@ from app.services.conversations import ConversationService
 from app.services.document_adding import DocumentAdding
 from app.services.document_parts import document_parts
 from app.services.documents import DocumentService
+from app.services.door_parts import door_parts
 from app.services.embedding import EmbeddingService
 from app.services.expiry import Expiry
 from app.services.export import ExportService
@@ -67,7 +68,6 @@ from app.services.index_parts import index_parts
 from app.services.indexing import Indexing
 from app.services.job_following import JobFollowing
 from app.services.jobs import JobService
-from app.services.kept_answers import KeptAnswers
 from app.services.kept_embedding import KeptEmbedding
 from app.services.limits import RateLimits
 from app.services.models import ModelService
@@ -315,24 +315,16 @@ def build(settings: Settings) -> House:
         max_message_chars=settings.max_message_chars,
     )
     uploads = Uploads(database, blobs, UploadLimits(settings.max_upload_bytes, settings.max_storage_bytes_per_user))
-    kept = KeptAnswers(database, engine)
-    passages = PassageService(database=database, catalogue=catalogue, engine=engine, limits=limits, kept=kept)
-    embedding = EmbeddingService(
-        bookings=passage_endings.bookings,
-        catalogue=catalogue,
-        desks=configured_desks(settings, embedder),
-        embedder=settings.embedding_model,
-        limits=limits,
-        price=prices.cost,
-        metrics=metrics,
-        seconds=settings.answer_timeout,
-    )
-    ollama_proxy = OllamaProxy(
-        server=configured_verbatim(settings),
-        database=database,
+    doors = door_parts(
+        settings,
+        database,
         catalogue=catalogue,
         engine=engine,
         endings=passage_endings,
+        generations=generations,
+        chat=chat,
+        uploads=uploads,
+        embedder=embedder,
         limits=limits,
         price=prices.cost,
         metrics=metrics,
@@ -373,23 +365,14 @@ def build(settings: Settings) -> House:
         tickets=Tickets(database),
         generations=generations,
         chat=chat,
-        ui_chat=UiChatService(
-            database=database,
-            chat=chat,
-            generations=generations,
-            uploads=uploads,
-            max_message_chars=settings.max_message_chars,
-        ),
-        passages=passages,
-        responses=ResponseService(
-            database=database, chat=chat, passages=passages, max_message_chars=settings.max_message_chars
-        ),
-        token_counting=TokenCounting(catalogue=catalogue, passages=passages),
-        ollama_proxy=ollama_proxy,
-        embedding=embedding,
-        kept_embedding=KeptEmbedding(
-            database=database, engine=engine, embedding=embedding, kept=kept, most_bytes=settings.max_answer_bytes
-        ),
+        ui_chat=doors.ui_chat,
+        passages=doors.passages,
+        responses=doors.responses,
+        token_counting=doors.token_counting,
+        ollama_proxy=doors.ollama_proxy,
+        embedding=doors.embedding,
+        kept_embedding=doors.kept_embedding,
+        door_bodies=doors.bodies,
         analysis=Analysis(database, chat, files, papers.adding, catalogue),
         compactions=compactions,
         titles=titles,
@@ -397,9 +380,6 @@ def build(settings: Settings) -> House:
         forks=ForkService(database, reindexing.wake),
         feedback=FeedbackService(database),
         transfers=TransferService(database, conversations),
-        door_bodies=BodyRoom(
-            settings.max_door_body_bytes, busy="Other large requests are being read; try again in a moment.", free=SMALL
-        ),
         imports=ImportService(
             database,
             catalogue,
@@ -438,8 +418,8 @@ def build(settings: Settings) -> House:
             clearing=clearing,
             documents=papers.upkeep,
             expiry=expiry,
-            passages=passages,
-            ollama_proxy=ollama_proxy,
+            passages=doors.passages,
+            ollama_proxy=doors.ollama_proxy,
             reindexing=reindexing,
             index=indexed.index,
             indexing=indexed.indexing,
