@@ -62,9 +62,14 @@ async def sdk(upstream: Upstream) -> AsyncIterator[AsyncOpenAI]:
         yield sdk
 
 
-def asking(message: str = "Hi", *, model: str = "m", stream: bool = True, usage: bool = False) -> dict[str, Any]:
+def asking(
+    message: str = "Hi", *, model: str = "m", stream: bool = True, usage: bool = False, obfuscated: bool = True
+) -> dict[str, Any]:
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": message}], "stream": stream}
-    return body | {"stream_options": {"include_usage": True}} if usage else body
+    options = {"include_usage": True} if usage else {}
+    if not obfuscated:
+        options["include_obfuscation"] = False
+    return body | {"stream_options": options} if options else body
 
 
 async def read(client: httpx.AsyncClient, **asked: Any) -> tuple[bytes, Exception | None]:
@@ -190,9 +195,18 @@ async def test_usage_comes_only_to_those_who_ask(client: httpx.AsyncClient) -> N
     assert with_usage.count(b'"usage":{') == 1
 
 
+async def test_the_length_of_a_chunk_is_hidden_unless_it_may_be_seen(client: httpx.AsyncClient) -> None:
+    hidden, _ = await read(client, message="a b c d")
+    seen, _ = await read(client, message="a b c d", obfuscated=False)
+    paddings = re.findall(rb'"obfuscation":"(\w+)"}\n', hidden)
+    assert len(paddings) > 3
+    assert len(set(map(len, paddings))) > 1
+    assert b"obfuscation" not in seen
+
+
 async def test_markers_can_be_left_out(upstream: Upstream, client: httpx.AsyncClient) -> None:
     upstream.script(Answer(finish=None, usage=None, done=False))
-    body, error = await read(client, usage=True)
+    body, error = await read(client, usage=True, obfuscated=False)
     assert error is None
     assert body.endswith(b'"content":"!"},"finish_reason":null}],"usage":null}\n\n')
 
@@ -438,7 +452,7 @@ async def test_a_reset_after_what_was_sent(
     upstream: Upstream, client: httpx.AsyncClient, stream: bool, after: int
 ) -> None:
     upstream.script(Answer(ABC, fault=Reset(after)))
-    body, error = await read(client, stream=stream)
+    body, error = await read(client, stream=stream, obfuscated=False)
     assert isinstance(error, httpx.ReadError)
     assert isinstance(_root(error), ConnectionResetError)
     assert body.endswith((b"", b"", b'"b"},"finish_reason":null}]}\n\n' if stream else b'"ab')[after])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import Literal
 
 from tests.upstream import sse
@@ -48,6 +49,8 @@ ERRORS: dict[Reason, tuple[str, str, str | None, str | None]] = {
     "server_error": ("The server had an error while processing your request.", "server_error", None, None),
     "overloaded": ("The engine is overloaded.", "service_unavailable_error", None, "server_is_overloaded"),
 }
+# Of different lengths, so that a chunk's own tells nothing. OpenAI sends them unless it is asked not to.
+_PADDINGS = tuple(sha256(b"%d" % number).hexdigest()[: 3 + number % 13].encode() for number in range(61))
 
 
 class OpenAI:
@@ -76,7 +79,13 @@ class OpenAI:
         identity = _json({"id": f"chatcmpl-{number}", "created": CREATED, "model": body.get("model", "")})[:-1]
         if not self.streams(body):
             return _whole(answer, identity)
-        return _stream(answer, identity, bool((body.get("stream_options") or {}).get("include_usage")))
+        options = body.get("stream_options") or {}
+        return _stream(
+            answer,
+            identity,
+            with_usage=bool(options.get("include_usage")),
+            obfuscated=options.get("include_obfuscation", True),
+        )
 
     def error(self, refuse: Refuse) -> bytes:
         return _error(refuse.reason or REASONS.get(refuse.status, "server_error"), refuse.message)
@@ -89,21 +98,24 @@ class OpenAI:
         return _json({"object": "list", "data": entries})
 
 
-def _stream(answer: Answer, identity: bytes, with_usage: bool) -> Script:
+def _stream(answer: Answer, identity: bytes, *, with_usage: bool, obfuscated: bool) -> Script:
     before, after = sse.around(answer.wire)
     head = before + identity + b',"object":"chat.completion.chunk","choices":['
     choice = head + b'{"index":0,"delta":'
-    tail = b',"usage":null}' + after if with_usage else b"}" + after
-    unfinished = b',"finish_reason":null}]' + tail
+    usage = b',"usage":null' if with_usage else b""
+    tail = usage + b"}" + after
+    unfinished = b',"finish_reason":null}]'
 
-    def frame(delta: bytes | Flood | Frame) -> bytes | Flood:
+    def frame(delta: bytes | Flood | Frame, number: int) -> bytes | Flood:
+        padding = b',"obfuscation":"%b"' % _PADDINGS[number % len(_PADDINGS)] if obfuscated else b""
+        rest = unfinished + usage + padding + b"}" + after
         match delta:
             case Frame():
                 return delta.data
             case Flood():
-                return Flood(choice + delta.before, delta.size, delta.after + unfinished)
+                return Flood(choice + delta.before, delta.size, delta.after + rest)
             case bytes():
-                return choice + delta + unfinished
+                return choice + delta + rest
 
     closing = []
     if answer.finish is not None:
@@ -114,8 +126,12 @@ def _stream(answer: Answer, identity: bytes, with_usage: bool) -> Script:
         closing.append(before + b"[DONE]" + after)
     return Script(
         content_type="text/event-stream; charset=utf-8",
-        opening=(sse.BOM if answer.wire.bom else b"") + choice + b'{"role":"assistant","content":""}' + unfinished,
-        chunks=tuple(frame(delta) for delta in _deltas(answer.chunks)),
+        opening=(sse.BOM if answer.wire.bom else b"")
+        + choice
+        + b'{"role":"assistant","content":""}'
+        + unfinished
+        + tail,
+        chunks=tuple(frame(delta, number) for number, delta in enumerate(_deltas(answer.chunks))),
         closing=tuple(closing),
     )
 
