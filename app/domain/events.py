@@ -1,8 +1,13 @@
-"""The two unions that everything speaks: what a provider yields, and what a generation's log holds."""
+"""The two unions that everything speaks: what a provider yields, and what a generation's log holds.
+
+What there is one of for each chunk is a struct of msgspec's, which is made in a quarter of the time of a dataclass or
+a named tuple (0.07 against 0.3 µs), and is nothing for the garbage collector to walk.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +21,7 @@ class Usage:
     cache_write_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the answer as an encoded JSON string (`"…"`, UTF-8), safe to splice into one line of an event stream.
 
     Safe means: no control characters, no `\\u` escape but of line separators, no lone surrogate, no NUL.
@@ -27,8 +31,7 @@ class TextDelta:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
+class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the model's reasoning; encoded as in TextDelta."""
 
     raw: bytes
@@ -112,7 +115,7 @@ class Kind(StrEnum):
     """Of a job, whose followers are told in the same way."""
 
 
-class LogEvent(NamedTuple):
+class LogEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One numbered event of a generation: `seq` counts from 1 without gaps, `payload` is encoded JSON on one line."""
 
     seq: int
