@@ -12,6 +12,8 @@ import msgspec
 # What may not be spliced: raw control characters (a lone CR ends a line of an event stream), escapes that can hide a
 # NUL or half a surrogate pair, and the separators NEL, LS and PS, at which many hand-written clients split lines.
 _UNSAFE = re.compile(rb"[\x00-\x1f]|\\u|\xc2\x85|\xe2\x80[\xa8\xa9]")
+# One string, not empty, whose only escapes are those of a single letter; the quantifiers give nothing back.
+_PLAIN = re.compile(rb'"(?:[^"\\\x00-\x1f\xc2\xe2]++|\\["\\/bfnrt]|\xc2(?!\x85)|\xe2(?!\x80[\xa8\xa9]))++"')
 _SEPARATORS = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]")
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 
@@ -26,6 +28,11 @@ def escaped(raw: bytes) -> bytes:
     if _SEPARATORS.search(raw):
         raw = _SEPARATORS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), raw)
     return raw
+
+
+def is_plain(raw: bytes) -> bool:
+    """Whether these bytes are one encoded string, and may be spliced as they stand; one that is empty is not."""
+    return _PLAIN.fullmatch(raw) is not None and (raw.isascii() or _is_utf8(raw))
 
 
 def decode(raws: Iterable[bytes]) -> str:
@@ -60,12 +67,7 @@ class TextJoiner:
         """`raw` itself where it may pass as it stands; None when it must be decoded and given to `join`."""
         if self._high or _UNSAFE.search(raw):
             return None
-        if not raw.isascii():
-            try:
-                raw.decode()
-            except UnicodeDecodeError:
-                return None
-        return raw
+        return raw if raw.isascii() or _is_utf8(raw) else None
 
     def join(self, text: str) -> bytes | None:
         """`text`, which may hold lone surrogates, as an encoded string; None while there is nothing to say yet."""
@@ -78,6 +80,14 @@ class TextJoiner:
         """What still waited for its other half when the stream ended."""
         text, self._high = self._high, ""
         return _clean(text)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _clean(text: str) -> bytes | None:

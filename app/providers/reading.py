@@ -1,25 +1,38 @@
 """What the readers of all vendors' streams have in common."""
 
+import re
+from typing import ClassVar
+
 from msgspec import Raw
 
 from app.domain.events import ProviderEvent, ReasoningDelta, TextDelta
 from app.domain.failures import GenerationFailure
 from app.domain.text import TextJoiner
 from app.providers.raw_json import piece
+from app.providers.templates import ChunkTemplate
 from app.providers.verdicts import PROTOCOL
+
+_FRUITLESS = 8
+"""Templates after which an answer is taken for one whose chunks are all different."""
 
 
 class AnswerReader:
     """Turns a vendor's events into ours (`app.providers.relay.Reader`); one for each answer.
 
-    A vendor's reader says in `_read` what one of its events means.
+    A vendor's reader says in `_read` what one of its events means. One that says nothing but a text, or a thought, must
+    leave the reader as it was, wherever `_steady` is true: the next that is like it is then not decoded.
     """
 
-    __slots__ = ("_reasoning", "_text", "done", "failure", "finished")
+    __slots__ = ("_learnable", "_reasoning", "_template", "_text", "done", "failure", "finished")
+
+    varying: ClassVar[re.Pattern[bytes] | None] = None
+    """Finds a field that is different in each event and is nowhere read; see `ChunkTemplate.of`."""
 
     def __init__(self) -> None:
         self._text = TextJoiner()
         self._reasoning = TextJoiner()
+        self._template: ChunkTemplate | None = None
+        self._learnable = _FRUITLESS
         self.finished = False
         self.done = False
         self.failure: GenerationFailure | None = None
@@ -28,10 +41,13 @@ class AnswerReader:
         events: list[ProviderEvent] = []
         try:
             for payload in payloads:
-                if payload:
-                    self._read(payload, events)
-                if self.done:
-                    break
+                if (template := self._template) is not None and (written := template.read(payload)) is not None:
+                    self._learnable = _FRUITLESS
+                    events.append(written)
+                elif payload:
+                    self._parse(payload, events)
+                    if self.done:
+                        break
         except GenerationFailure as failure:
             self.failure = failure
         return events
@@ -46,6 +62,21 @@ class AnswerReader:
 
     def _read(self, payload: bytes, events: list[ProviderEvent]) -> None:
         raise NotImplementedError
+
+    @property
+    def _steady(self) -> bool:
+        return not self.finished
+
+    def _parse(self, payload: bytes, events: list[ProviderEvent]) -> None:
+        """Read an event, and learn from it what the next may look like."""
+        self._template = None
+        known = len(events)
+        self._read(payload, events)
+        if self._learnable and len(events) == known + 1 and self._steady:
+            said = events[-1]
+            if isinstance(said, TextDelta | ReasoningDelta):
+                self._learnable -= 1
+                self._template = ChunkTemplate.of(payload, said, self.varying)
 
     def _think(self, text: Raw, events: list[ProviderEvent]) -> bool:
         """Add what was thought; answers whether it was anything."""

@@ -1,5 +1,6 @@
 """The lines of Ollama's chat stream, decoded no further than they are used."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -47,6 +48,8 @@ class LineReader(AnswerReader):
     """Turns the lines of one answer into events."""
 
     __slots__ = ("_calls",)
+
+    varying = re.compile(rb'"created_at": ?(?P<value>"[^"]*+")')
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """The chunks of OpenAI's chat-completions stream, decoded no further than they are used."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -74,6 +75,9 @@ class ChunkReader(AnswerReader):
 
     __slots__ = ("_calls", "_declined")
 
+    varying = re.compile(rb'"obfuscation": ?(?P<value>"[^"]*+")')
+    """Against those who read the lengths of packets, OpenAI makes all chunks equally long."""
+
     def __init__(self) -> None:
         super().__init__()
         self._calls = ToolCalls()
@@ -114,6 +118,10 @@ class ChunkReader(AnswerReader):
                 self._declined = True
         if reason := choice.finish_reason:
             self._end(reason, events)
+
+    @property
+    def _steady(self) -> bool:
+        return super()._steady and not self._calls.seen
 
     def _call(self, delta: Delta, events: list[ProviderEvent]) -> None:
         before = len(events)

@@ -58,6 +58,11 @@ class ToolCalls:
         """Whether any has begun."""
         return bool(self._begun)
 
+    @property
+    def seen(self) -> bool:
+        """Whether anything was said of any."""
+        return bool(self._calls)
+
     def read(self, raw: Raw, events: list[ProviderEvent]) -> None:
         """What one chunk holds of calls. Raises GenerationFailure for what cannot be read as such."""
         if not given(raw):
