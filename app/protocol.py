@@ -212,15 +212,18 @@ class _Pipe:
     def gone(self) -> bool:
         # uvicorn learns that a connection closes one round of the loop later, and calls it an error of ours if the
         # answer is left without an end before that.
-        self._cycle.disconnected = self._cycle.disconnected or self._cycle.transport.is_closing()
-        return self._cycle.disconnected
+        cycle = self._cycle
+        if not cycle.disconnected and cycle.transport.is_closing():
+            cycle.disconnected = True
+        return cycle.disconnected
 
     def write(self, body: bytes) -> None:
-        if self._cycle.chunked_encoding:
+        cycle = self._cycle
+        if cycle.chunked_encoding:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         else:
-            self._cycle.expected_content_length -= len(body)
-        self._cycle.transport.write(body)
+            cycle.expected_content_length -= len(body)
+        cycle.transport.write(body)
 
     def lose(self) -> None:
         if not self._cycle.response_complete:

@@ -31,6 +31,11 @@ class EventLog:
         return self._published
 
     @property
+    def newest(self) -> LogEvent:
+        """Of those events. Raises IndexError where there is none."""
+        return self._events[self._published - 1]
+
+    @property
     def written_seq(self) -> int:
         return len(self._events)
 

@@ -98,9 +98,10 @@ class Recorder:
         self.record([*(TextDelta(encode(line)) for line in text.splitlines(keepends=True)), Finish(FinishReason.STOP)])
 
     def _append(self, kind: Kind, raw: bytes) -> None:
-        self._count(len(raw))
+        size = len(raw)
+        self._count(size)
         self.visible = True
-        if len(raw) <= PIECE_BYTES:
+        if size <= PIECE_BYTES:
             self._log.append(kind, raw)
             return
         for piece in pieces(raw, PIECE_BYTES):

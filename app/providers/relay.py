@@ -66,7 +66,15 @@ async def relay(open_answer: Callable[[], Awaitable[Answer]]) -> AsyncGenerator[
     answer = await open_answer()
     body, splitter, reader = answer.body, answer.splitter, answer.reader
     with closing(body):
-        while data := await _read(body, reader):
+        while True:
+            try:
+                data = await body.read()
+            except GenerationFailure:
+                if not reader.finished:
+                    raise
+                data = b""  # once the answer is whole, a cut costs no more than the usage
+            if not data:
+                break
             if events := reader.read(splitter.feed(data)):
                 yield events
             if reader.failure:
@@ -105,13 +113,3 @@ async def _error_in(body: Body) -> object:
         return msgspec.json.decode(page, type=_Failed).error
     except (ValueError, RecursionError):
         return None
-
-
-async def _read(body: Body, reader: Reader) -> bytes:
-    """The next bytes; once the answer is whole, a cut costs no more than the usage."""
-    try:
-        return await body.read()
-    except GenerationFailure:
-        if reader.finished:
-            return b""
-        raise

@@ -25,14 +25,13 @@ class EventSplitter:
         """The `data` of each event that `chunk` completes. Raises GenerationFailure for one of more than 1 MiB."""
         # Most packets are one event of one line.
         if (
-            chunk.endswith(b"\n\n")
-            and chunk.startswith(b"data: ")
-            and chunk.find(b"\n") == len(chunk) - 2
+            chunk.startswith(b"data: ")
+            and chunk.find(b"\n") == len(chunk) - 2 <= MAX_FRAME_BYTES
+            and chunk.endswith(b"\n")
             and b"\r" not in chunk
             and not (self._tail or self._data or self._skip_lf)
         ):
             self._first = False
-            self._bound(len(chunk))
             return [chunk[6:-2]]
         return self._split(chunk)
 

@@ -170,8 +170,12 @@ class _Reading:
 
     def _write(self) -> None:
         """Write what is new, as far as the reader takes it. A reader that fails must not fail who writes the log."""
+        log, pipe, seq = self._log, self._pipe, self._seq + 1
         try:
-            self._write_on()
+            if log.last_seq != seq or log.ended or log.parted or self._unsent is not None or pipe.paused or pipe.gone:
+                self._write_on()
+            elif not self.finished.done():  # one more: nearly always
+                self._send(self._encode(log.newest), seq)
         except Exception:
             logger.exception("a stream could not be written")
             self._pipe.abort()
@@ -186,9 +190,6 @@ class _Reading:
             return
         log = self._log
         ended, last = log.ended, log.last_seq
-        if last == self._seq + 1 and self._unsent is None and not (ended or log.parted):  # one more: nearly always
-            self._send(self._encode(log.after(self._seq)[0]), last)
-            return
         if self._unsent is not None and not self._send_on(self._unsent, last=last if ended else None):
             return
         self._unsent = _bodies(log.after(self._seq), self._encode)
