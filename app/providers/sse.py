@@ -23,16 +23,17 @@ class EventSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The `data` of each event that `chunk` completes. Raises GenerationFailure for one of more than 1 MiB."""
-        # Most packets are one event of one line.
+        # Most packets are one event of one line, perhaps behind its name.
+        start, end = chunk.find(b"\n") + 1 if chunk.startswith(b"event: ") else 0, len(chunk) - 2
         if (
-            chunk.startswith(b"data: ")
-            and chunk.find(b"\n") == len(chunk) - 2 <= MAX_FRAME_BYTES
+            chunk.startswith(b"data: ", start)
+            and chunk.find(b"\n", start) == end <= MAX_FRAME_BYTES
             and chunk.endswith(b"\n")
             and b"\r" not in chunk
             and not (self._tail or self._data or self._skip_lf)
         ):
             self._first = False
-            return [chunk[6:-2]]
+            return [chunk[start + 6 : end]]
         return self._split(chunk)
 
     def _split(self, chunk: bytes) -> list[bytes]:

@@ -21,6 +21,7 @@ STREAMS = {
     "empty data": (b"data:\n\ndata: \n\n", [b"", b""]),
     "comments": (b": ping\n\n:\ndata: a\n: x\n\n", [b"a"]),
     "other fields": (b"event: x\nid: 7\nretry: 5\ndata: a\nfoo\ndatax: no\n\n", [b"a"]),
+    "named": (b"event: a\ndata: {}\n\nevent: b\ndata: 1\ndata: 2\n\nevent: c\n\n", [b"{}", b"1\n2"]),
     "bom": (b"\xef\xbb\xbfdata: a\n\ndata: \xef\xbb\xbfb\n\n", [b"a", b"\xef\xbb\xbfb"]),
     "blank lines": (b"\n\n\ndata: a\n\n\n\n", [b"a"]),
     "unfinished": (b"data: a\n\ndata: lost\n", [b"a"]),
