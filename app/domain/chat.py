@@ -65,6 +65,8 @@ class Failure:
     rejected: bool = False
     """Whether the vendor refused the request itself, and would refuse it again."""
     unknown_model: bool = False
+    answered: bool = False
+    """Whether it is how an answer ended: the model declined to go on with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ What there is one of for each chunk is a struct of msgspec's, which is made in a
 a named tuple (0.07 against 0.3 µs), and is nothing for the garbage collector to walk.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,24 @@ class Usage:
     cache_write_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """What the prompt takes by the vendor's own count, told before the answer; a Usage behind it counts that, too."""
+
+    input_tokens: int
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    def answered(self, output_tokens: int) -> Usage:
+        """With an answer of so many tokens."""
+        return Usage(
+            self.input_tokens,
+            output_tokens,
+            cached_input_tokens=self.cached_input_tokens,
+            cache_write_tokens=self.cache_write_tokens,
+        )
+
+
 class TextDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the answer as an encoded JSON string (`"…"`, UTF-8), safe to splice into one line of an event stream.
 
@@ -33,6 +52,15 @@ class TextDelta(msgspec.Struct, frozen=True, gc=False):
 
 class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the model's reasoning; encoded as in TextDelta."""
+
+    raw: bytes
+
+
+class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the words with which the model declines to answer; encoded as in TextDelta.
+
+    A vendor that gives such words gives no answer: its adapter tells them, and then fails with `answered`.
+    """
 
     raw: bytes
 
@@ -91,12 +119,26 @@ class Finish:
 
 
 ProviderEvent = (
-    TextDelta | ReasoningDelta | ReasoningSignature | RedactedReasoning | ToolCallStart | ToolCallDelta | Usage | Finish
+    TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ReasoningSignature
+    | RedactedReasoning
+    | ToolCallStart
+    | ToolCallDelta
+    | Prompted
+    | Usage
+    | Finish
 )
 
 
+def only_prompted(batch: Sequence[ProviderEvent]) -> bool:
+    """Whether nothing of an answer has come with this batch: it is waited for as before."""
+    return len(batch) == 1 and isinstance(batch[0], Prompted)
+
+
 class Kind(StrEnum):
-    """What an event of a log is; the payload of TEXT and REASONING is a JSON string, of all others a JSON object."""
+    """What an event of a log is. Payloads of TEXT, REASONING and REFUSAL are JSON strings, of all others objects."""
 
     START = "start"
     SOURCES = "sources"
@@ -107,6 +149,8 @@ class Kind(StrEnum):
     TOOL_RESULT = "tool_result"
     SEAL = "seal"
     """In a passage's log: what seals the thoughts before it, `{"signature"}`, or stands for them, `{"redacted"}`."""
+    REFUSAL = "refusal"
+    """In a passage's log: a piece of the words with which the model declined."""
     TEXT = "text"
     USAGE = "usage"
     FAILURE = "failure"

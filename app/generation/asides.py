@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.core.metrics import Metrics
 from app.domain.chat import Status
-from app.domain.events import Finish, ProviderEvent, TextDelta, Usage
+from app.domain.events import Finish, Prompted, ProviderEvent, TextDelta, Usage, only_prompted
 from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import ModelRequest
 from app.domain.providers import Provider
@@ -41,6 +41,7 @@ class _Call:
     request: ModelRequest
     raws: list[bytes] = field(default_factory=list)
     size: int = 0
+    prompted: Prompted | None = None
     usage: Usage | None = None
     finished: bool = False
 
@@ -54,6 +55,8 @@ class _Call:
             if isinstance(event, TextDelta):
                 self.raws.append(event.raw)
                 self.size += len(event.raw)
+            elif isinstance(event, Prompted):
+                self.prompted = event
             elif isinstance(event, Usage):
                 self.usage = event
             elif isinstance(event, Finish):
@@ -106,7 +109,8 @@ class Asides:
         ):
             async for batch in batches:
                 call.take(batch)
-                clock.reschedule(now() + (min(limits.gap, _TRAILER) if call.finished else limits.gap))
+                if not only_prompted(batch):
+                    clock.reschedule(now() + (min(limits.gap, _TRAILER) if call.finished else limits.gap))
         if not call.finished:
             raise GenerationFailure(_CUT, "The model's server closed the connection.", retryable=True)
 
@@ -118,7 +122,8 @@ class Asides:
 
     def _book(self, call: _Call, outcome: str) -> None:
         card, usage = call.request.model, call.usage
-        if usage is None and not call.raws and outcome not in (Status.COMPLETE.value, Status.STOPPED.value):
+        begun = bool(call.raws) or call.prompted is not None
+        if usage is None and not begun and outcome not in (Status.COMPLETE.value, Status.STOPPED.value):
             usage, estimated = Usage(0, 0), True
         else:
             usage, estimated = usage or _estimate(call), usage is None
@@ -138,7 +143,8 @@ class Asides:
 
 def _estimate(call: _Call) -> Usage:
     prompt = [call.request.system_prompt or "", *(message.text for message in call.request.messages)]
-    return Usage(sum(map(estimate, prompt)), estimate(call.text) if call.raws else 0)
+    prompted = call.prompted or Prompted(sum(map(estimate, prompt)))
+    return prompted.answered(estimate(call.text) if call.raws else 0)
 
 
 def count(metrics: Metrics, attempts: Sequence[Attempt]) -> None:

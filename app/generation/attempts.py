@@ -9,7 +9,7 @@ from decimal import Decimal
 from app.core.metrics import Metrics
 from app.domain.cards import ModelCard
 from app.domain.chat import Status
-from app.domain.events import Usage
+from app.domain.events import Prompted, Usage, only_prompted
 from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompt_tokens import prompt_tokens
 from app.domain.prompts import ModelRequest
@@ -103,7 +103,8 @@ class Attempts:
         try:
             async with aclosing(self._provider.stream(self._request)) as batches:
                 async for batch in batches:
-                    deadline.progress()
+                    if recorder.visible or not only_prompted(batch):
+                        deadline.progress()
                     recorder.record(batch)
                     pace.batch(visible=recorder.visible)
                     if recorder.finish is not None:
@@ -125,14 +126,16 @@ class Attempts:
 
     def _book(self, outcome: str) -> None:
         self._open = False
-        reported = self._recorder.usage
+        reported, begun = self._recorder.usage, self._recorder.visible or self._recorder.prompted is not None
         if reported is not None:
             self.booked.append((reported, False, outcome))
-        elif not self._recorder.visible and outcome not in (Status.COMPLETE.value, Status.STOPPED.value):
+        elif not begun and outcome not in (Status.COMPLETE.value, Status.STOPPED.value):
             self.booked.append((Usage(0, 0), True, outcome))
         else:
             self.booked.append((self._estimate(), True, outcome))
 
     def _estimate(self) -> Usage:
+        """Of what its vendor has not counted: of the answer, and of the prompt where it did not get so far."""
         outputs = decode(map(written, self._log.written()))
-        return Usage(prompt_tokens(self._request), estimate(outputs) if outputs else 0)
+        prompted = self._recorder.prompted or Prompted(prompt_tokens(self._request))
+        return prompted.answered(estimate(outputs) if outputs else 0)

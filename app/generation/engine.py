@@ -23,7 +23,8 @@ from app.stores.slots import Slots
 logger = logging.getLogger(__name__)
 
 _STOP_PATIENCE = 1.0
-_DRAIN_GRACE = 5.0
+_HEEDING = 0.4
+"""Of a drain's grace: who does not heed it by then is waited for no longer, and the rest is for the ending."""
 _GLANCE = 0.02
 
 
@@ -36,6 +37,8 @@ class EngineLimits:
     concurrent_per_user: int | None
     shared: bool = False
     """Whether other instances may go on with what this one cannot end."""
+    grace: float = 5.0
+    """Seconds behind a drain for the endings of what it cuts, and again for what is not booked by then."""
 
 
 class Slot:
@@ -182,7 +185,11 @@ class Engine:
         self._out_of_time = True
         for run in list(self._runs.values()):
             self._cut(run)
-        await self._wait_for_all(_DRAIN_GRACE)
+        grace = self._limits.grace
+        await self._wait_for_all(grace * _HEEDING)
+        for run in list(self._runs.values()):
+            run.let_go()
+        await self._wait_for_all(grace * (1 - _HEEDING))
         await self._give_up()
 
     async def _wait_for_all(self, seconds: float) -> None:
@@ -219,7 +226,7 @@ class Engine:
             endings = self._endings if run.generation.conversation_id else self._passages
             endings.give_up(run.generation, run.log, FAILURES[Interrupt.DRAIN])
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._passages.settle(_DRAIN_GRACE)
+        await self._passages.settle(self._limits.grace)
 
     def _abandon(self, instance_id: str) -> None:
         """The lease of `instance_id` is lost: its runs are no longer ours to write."""

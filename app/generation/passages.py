@@ -10,9 +10,11 @@ from app.domain.events import (
     FinishReason,
     Kind,
     LogEvent,
+    Prompted,
     ProviderEvent,
     ReasoningSignature,
     RedactedReasoning,
+    RefusalDelta,
     ToolCallDelta,
     ToolCallStart,
     Usage,
@@ -47,21 +49,28 @@ class PassageRecorder(Recorder):
                 self._count(len(raw))
                 for piece in [raw] if len(raw) <= PIECE_BYTES else pieces(raw, PIECE_BYTES):
                     self._log.append(Kind.TOOL_INPUT, tool_input_payload(index, piece))
+            case RefusalDelta():
+                self._append(Kind.REFUSAL, event.raw)
             case ToolCallStart(index, call_id, name):
                 self._note(Kind.TOOL_CALL, encode({"index": index, "id": call_id, "name": name}))
             case ReasoningSignature(signature):
                 self._note(Kind.SEAL, encode({"signature": signature}))
             case RedactedReasoning(data):
                 self._note(Kind.SEAL, encode({"redacted": data}))
+            case Prompted():
+                self._used(event.answered(0))
             case Usage():
-                # Nobody sees it by itself: an attempt that fails behind it may be followed by another.
-                payload = usage_payload(event)
-                self._count(len(payload))
-                self._log.append(Kind.USAGE, payload)
+                self._used(event)
 
     def declined(self, failure: GenerationFailure) -> bool:
         self.finish = Finish(FinishReason.REFUSED)
         return True
+
+    def _used(self, usage: Usage) -> None:
+        """Nobody sees it by itself: an attempt that fails behind it may be followed by another."""
+        payload = usage_payload(usage)
+        self._count(len(payload))
+        self._log.append(Kind.USAGE, payload)
 
     def _note(self, kind: Kind, payload: bytes) -> None:
         self._count(len(payload))

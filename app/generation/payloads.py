@@ -30,7 +30,7 @@ def last_events(
 ) -> Sequence[LogEvent]:
     """How a log ends after event `seq`: what was used, why it failed, and always that it is done.
 
-    Of how the model finished it is told only that there was no room for more.
+    Of how the model finished it is told only that there was no room for more, or that it declined.
     """
     payloads: list[tuple[Kind, Mapping[str, object]]] = []
     if bill is not None:
@@ -42,6 +42,8 @@ def last_events(
     done: dict[str, object] = {"done": True, "status": status.value, "message_id": generation.message_id}
     if finish is not None and finish.reason is FinishReason.LENGTH:
         done["finish_reason"] = finish.reason.value
+    elif failure is not None and failure.answered:
+        done["finish_reason"] = FinishReason.REFUSED.value
     payloads.append((Kind.DONE, done))
     return _numbered(payloads, seq)
 
@@ -85,7 +87,7 @@ def tool_input_payload(index: int, raw: bytes) -> bytes:
 def written(event: LogEvent) -> bytes:
     """What a model wrote in this event, be it an answer, a thought or the arguments of a call: a JSON string."""
     match event.kind:
-        case Kind.TEXT | Kind.REASONING:
+        case Kind.TEXT | Kind.REASONING | Kind.REFUSAL:
             return event.payload
         case Kind.TOOL_INPUT:
             return event.payload[event.payload.index(_BEFORE_INPUT) + len(_BEFORE_INPUT) : -1]

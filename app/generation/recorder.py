@@ -6,6 +6,7 @@ from app.domain.events import (
     Finish,
     FinishReason,
     Kind,
+    Prompted,
     ProviderEvent,
     ReasoningDelta,
     ReasoningSignature,
@@ -30,7 +31,10 @@ _EVENT_BYTES = 100
 class Recorder:
     """The answer of one generation as it comes: across attempts the log is one, the counts are the attempt's."""
 
-    __slots__ = ("_bytes", "_log", "_max_bytes", "_publication", "_reasoned", "_thought", "finish", "usage", "visible")
+    __slots__ = (
+        *("_bytes", "_log", "_max_bytes", "_publication", "_reasoned", "_thought"),
+        *("finish", "prompted", "usage", "visible"),
+    )
 
     def __init__(self, log: EventLog, publication: Publication, max_bytes: int) -> None:
         self._log = log
@@ -42,10 +46,12 @@ class Recorder:
         self.visible = False
         """Whether a client may have seen anything: from then on nothing is tried again."""
         self.finish: Finish | None = None
+        self.prompted: Prompted | None = None
         self.usage: Usage | None = None
 
     def begin_attempt(self) -> None:
         self.finish = None
+        self.prompted = None
         self.usage = None
         self._reasoned.clear()
         self._thought.clear()
@@ -78,6 +84,8 @@ class Recorder:
             case RedactedReasoning(data):
                 self._count(len(data))
                 self._reasoned.append(Reasoning(redacted=data))
+            case Prompted():
+                self.prompted = event
             case Usage():
                 self.usage = event
             case Finish():

@@ -123,6 +123,7 @@ class Run:
         self.completed = assignment.completed
         self._interrupted: Interrupt | None = None
         self._relay: asyncio.Task[None] | None = None
+        self._relayed: asyncio.Future[None] | None = None
 
     def interrupt(self, reason: Interrupt) -> None:
         """End this run soon; harmless when it has ended, and the upstream is closed at once."""
@@ -132,6 +133,12 @@ class Run:
             self._interrupted = reason
         if self._relay is not None:
             self._relay.cancel()
+
+    def let_go(self) -> None:
+        """Wait no longer for an upstream that does not heed an interrupt; harmless when it has."""
+        if self._relayed is not None and not self._relayed.done():
+            logger.error("an interrupted call does not end", extra={"generation_id": self.generation.id})
+            self._relayed.set_result(None)
 
     async def execute(self) -> Ending:
         """Relay the answer into the log; answers how it ended, which is to be saved and said."""
@@ -144,7 +151,8 @@ class Run:
         try:
             if self._interrupted is not None:
                 self._relay.cancel()
-            await _end_of(self._relay)
+            self._relayed = _end_of(self._relay)
+            await self._relayed
         finally:
             deadline.close()
             self._relay.cancel()
@@ -182,7 +190,7 @@ class Run:
         return self._recorder.visible or self._recorder.usage is not None or self._recorder.finish is not None
 
     def _outcome(self, relay: "asyncio.Task[None]") -> tuple[Status, Failure | None]:
-        if not relay.cancelled():
+        if relay.done() and not relay.cancelled():
             error = relay.exception()
             if error is None:
                 return Status.COMPLETE, None
@@ -200,7 +208,7 @@ class Run:
 
 
 def _failure(error: GenerationFailure) -> Failure:
-    return Failure(error.code, error.detail, error.retryable, error.rejected, error.unknown_model)
+    return Failure(error.code, error.detail, error.retryable, error.rejected, error.unknown_model, error.answered)
 
 
 def _end_of(task: "asyncio.Task[None]") -> "asyncio.Future[None]":

@@ -1,21 +1,23 @@
 """Every adapter, at one loopback vendor that speaks each vendor's protocol."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
 from app.domain.cards import Input, ModelCard
-from app.domain.events import ProviderEvent, ReasoningDelta, TextDelta
+from app.domain.events import Prompted, ProviderEvent, ReasoningDelta, TextDelta
 from app.domain.failures import GenerationFailure
-from app.domain.prompts import ModelMessage, ModelRequest
+from app.domain.prompts import ModelMessage, ModelRequest, Tool
 from app.domain.providers import Provider
 from app.domain.text import decode
 from app.providers.anthropic.adapter import AnthropicProvider
 from app.providers.ollama.adapter import OllamaProvider
-from app.providers.openai.adapter import OpenAIProvider
-from tests.providers.asked import Read, by_anthropic, by_ollama, by_openai
+from app.providers.openai.adapter import MAX_RESPONSE_BYTES, OpenAIProvider
+from app.providers.openai.servers import Server
+from app.providers.sse import MAX_FRAME_BYTES
+from tests.providers.asked import Read, by_anthropic, by_ollama, by_openai, by_responses
 
 SECONDS = 5.0
 CONTEXT_TOKENS = 8192
@@ -37,11 +39,25 @@ class Adapter:
     shows: frozenset[str] = frozenset()
     event: bytes = b"data: %b\n\n"
     """How one event is spelled."""
+    largest: int = MAX_FRAME_BYTES
+    """Bytes of one event."""
+
+
+class Calling(OpenAIProvider):
+    """With a tool in each request, which are those that OpenAI's Responses API answers."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Sequence[ProviderEvent], None]:
+        return super().stream(replace(request, tools=[Tool("get_weather", None, {})]))
 
 
 def _openai(provider_id: str, url: str) -> Provider:
     key = SecretStr(f"sk-{provider_id}-ours")
     return OpenAIProvider(provider_id, api_key=key, base_url=f"{url}/v1", connect_timeout=SECONDS)
+
+
+def _responses(url: str) -> Provider:
+    key = SecretStr("sk-openai-ours")
+    return Calling("openai", api_key=key, base_url=f"{url}/v1", connect_timeout=SECONDS, server=Server.OFFICIAL)
 
 
 def _anthropic(url: str) -> Provider:
@@ -65,6 +81,15 @@ ADAPTERS = (
         by_openai,
         {"authorization": "Bearer sk-openai-ours"},
         frozenset({"OPENAI_ORG_ID", "OPENAI_PROJECT_ID"}),  # which say on whose bill
+    ),
+    Adapter(
+        "openai-responses",
+        _responses,
+        ModelCard("openai", "gpt-6.1-terra", inputs=_EVERYTHING, reasons=True),
+        by_responses,
+        {"authorization": "Bearer sk-openai-ours"},
+        frozenset({"OPENAI_ORG_ID", "OPENAI_PROJECT_ID"}),
+        largest=MAX_RESPONSE_BYTES,
     ),
     Adapter(
         "deepseek",
@@ -95,8 +120,20 @@ def asking(card: ModelCard, question: str = "Hi") -> ModelRequest:
     return ModelRequest(card, [ModelMessage("user", question)], None, 64, None)
 
 
-async def run(provider: Provider, request: ModelRequest) -> list[ProviderEvent]:
+async def answering(provider: Provider, request: ModelRequest) -> AsyncGenerator[list[ProviderEvent], None]:
+    """The batches of an answer, without what is told of its prompt before it."""
     async with aclosing(provider.stream(request)) as stream:
+        async for batch in stream:
+            if events := answered(batch):
+                yield events
+
+
+def answered(batch: Sequence[ProviderEvent]) -> list[ProviderEvent]:
+    return [event for event in batch if not isinstance(event, Prompted)]
+
+
+async def run(provider: Provider, request: ModelRequest) -> list[ProviderEvent]:
+    async with aclosing(answering(provider, request)) as stream:
         return [event async for batch in stream for event in batch]
 
 
@@ -104,7 +141,7 @@ async def outcome(provider: Provider, request: ModelRequest) -> tuple[list[Provi
     """What a run yields, and how it fails, if it does."""
     seen: list[ProviderEvent] = []
     try:
-        async with aclosing(provider.stream(request)) as stream:
+        async with aclosing(answering(provider, request)) as stream:
             async for batch in stream:
                 seen += batch
     except GenerationFailure as failure:

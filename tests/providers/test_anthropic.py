@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from app.domain.events import (
     Finish,
     FinishReason,
+    Prompted,
     ProviderEvent,
     ReasoningDelta,
     ReasoningSignature,
@@ -26,6 +27,7 @@ from app.domain.prompts import ModelMessage, ModelRequest, Reasoning, Text
 from app.domain.text import decode
 from app.providers import shipped
 from app.providers.anthropic.adapter import AnthropicProvider
+from tests.providers.adapters import answered
 from tests.providers.anthropic_events import (
     CLOSE,
     DONE,
@@ -54,8 +56,9 @@ async def claude(vendor: Loopback) -> AsyncIterator[AnthropicProvider]:
 
 
 async def run(provider: AnthropicProvider, request: ModelRequest = REQUEST) -> list[ProviderEvent]:
+    """What is yielded, without what is told of the prompt before it."""
     async with aclosing(provider.stream(request)) as stream:
-        return [event async for batch in stream for event in batch]
+        return [event async for batch in stream for event in answered(batch)]
 
 
 async def broken(provider: AnthropicProvider) -> tuple[list[ProviderEvent], GenerationFailure]:
@@ -64,7 +67,7 @@ async def broken(provider: AnthropicProvider) -> tuple[list[ProviderEvent], Gene
     try:
         async with aclosing(provider.stream(REQUEST)) as stream:
             async for batch in stream:
-                seen += batch
+                seen += answered(batch)
     except GenerationFailure as failure:
         return seen, failure
     pytest.fail("the run did not fail")
@@ -167,7 +170,7 @@ async def test_a_chunk_is_yielded_when_it_arrives_and_not_at_the_end(
 ) -> None:
     vendor.replies = [events(START + begin() + text("a"), hold=True)]
     async with aclosing(claude.stream(REQUEST)) as stream:
-        assert await asyncio.wait_for(anext(stream), 1) == [TextDelta(b'"a"')]
+        assert await asyncio.wait_for(anext(stream), 1) == [Prompted(7), TextDelta(b'"a"')]
 
 
 async def test_closing_the_stream_cuts_the_upstream_call(vendor: Loopback, claude: AnthropicProvider) -> None:
@@ -497,6 +500,29 @@ async def test_usage_is_the_total_with_what_the_cache_gave_and_took(
 ) -> None:
     vendor.replies = [events(START, end(**told), STOP)]
     assert await run(claude) == [Finish(FinishReason.STOP), expected]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"input_tokens": 7, "output_tokens": 1}, [Prompted(7)]),
+        (
+            {"input_tokens": 7, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20},
+            [Prompted(127, cached_input_tokens=100, cache_write_tokens=20)],
+        ),
+        # As gateways have it that count at the end alone.
+        ({"input_tokens": 0, "output_tokens": 0}, []),
+        ({"input_tokens": None}, []),
+        ("many", []),
+        (None, []),
+    ],
+)
+async def test_what_the_prompt_takes_is_told_before_the_answer(
+    vendor: Loopback, claude: AnthropicProvider, told: object, expected: list[ProviderEvent]
+) -> None:
+    vendor.replies = [events(event("message_start", message={"usage": told}), text("a"), hold=True)]
+    async with aclosing(claude.stream(REQUEST)) as stream:
+        assert await asyncio.wait_for(anext(stream), 1) == [*expected, TextDelta(b'"a"')]
 
 
 @pytest.mark.parametrize("told", [{}, {"output_tokens": "many"}, {"input_tokens": 7}, 7, None])

@@ -14,7 +14,7 @@ from app.domain.prompts import (
     ToolCall,
     ToolResult,
 )
-from app.providers import shipped
+from app.providers import seals, shipped
 from app.providers.anthropic.requests import messages_call
 from tests.providers.anthropic_requests import assistant, body, user
 
@@ -78,6 +78,15 @@ def test_thoughts_without_a_seal_and_blank_texts_are_left_out() -> None:
     assert [message["content"] for message in sent[:2]] == ["a\n\nb", "c"]
     assert [block["type"] for block in sent[2]["content"]] == ["image", "text"]
     assert sent[2]["content"][1]["text"] == "\n\nd"
+
+
+def test_thoughts_with_another_vendors_seal_are_as_those_without() -> None:
+    openais = Reasoning("Hm.", signature=seals.mark("c2Vhb"))
+    assert body(user("a"), assistant(openais, "c"), user("d"))["messages"][1]["content"] == "c"
+    for thought, mode in ((THOUGHT, "enabled"), (openais, "disabled"), (Reasoning("Hm."), "disabled")):
+        called = assistant(thought, ToolCall("t", "f", "{}"))
+        sent = body(user("a"), called, user(ToolResult("t", "1")), model="claude-haiku-4-5", effort=Effort.HIGH)
+        assert sent["thinking"]["type"] == mode
 
 
 def test_an_answer_that_said_nothing_is_left_out() -> None:

@@ -29,6 +29,7 @@ from app.domain.text import decode
 from app.providers.anthropic.abilities import check
 from app.providers.anthropic.adapter import AnthropicProvider
 from tests import upstream as scripted
+from tests.providers.adapters import answered
 from tests.providers.anthropic_events import CLOSE, DONE, END, START, STOP, begin, delta, end, event
 from tests.providers.anthropic_requests import asking, assistant, body, user
 from tests.providers.loopback import Loopback, events
@@ -195,7 +196,7 @@ async def run(provider: AnthropicProvider, seen: list[ProviderEvent] | None = No
     seen = [] if seen is None else seen
     async with aclosing(provider.stream(asking())) as stream:
         async for batch in stream:
-            seen += batch
+            seen += answered(batch)
     return seen
 
 

@@ -99,7 +99,7 @@ class EventReader(AnswerReader):
                 self._close(events)
                 self._calls.close(event.index, events)
             case "message_start":
-                self._counts.add((event.message or Message()).usage)
+                events += self._counts.begin((event.message or Message()).usage)
             case "message_delta":
                 self._end(event, events)
             case "message_stop":

@@ -19,6 +19,7 @@ from app.domain.prompts import (
     ToolCall,
     ToolResult,
 )
+from app.providers import seals
 from app.providers.anthropic.tools import cache_control
 from app.providers.call_ids import another
 from app.providers.verdicts import REJECTED
@@ -123,10 +124,10 @@ def _block(part: Part) -> Block | None:
             return document | {"title": title} if title else document
         case Reasoning(redacted=str(data)):
             return {"type": "redacted_thinking", "data": data}
-        case Reasoning(text, signature=str(signature)):
+        case Reasoning(text, signature=given) if (signature := seals.anthropic(given)) is not None:
             return {"type": "thinking", "thinking": text, "signature": signature}
         case Reasoning() | CacheMark():
-            return None  # without their seal they are refused
+            return None  # without this vendor's seal they are refused
         case ToolCall(call_id, name, arguments):
             return {"type": "tool_use", "id": _id(call_id), "name": name, "input": _object(arguments)}
         case ToolResult():

@@ -5,6 +5,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from app.domain.prompts import Effort, ModelMessage, ModelRequest, Part, Reasoning, Thinking, ToolResult
+from app.providers import seals
 from app.providers.claude import Claude
 
 # Shares of `max_tokens`, which bounds the thoughts and the answer together.
@@ -84,7 +85,7 @@ def _answers_calls(message: ModelMessage) -> bool:
 
 
 def _is_sealed(part: Part) -> bool:
-    return isinstance(part, Reasoning) and bool(part.signature or part.redacted)
+    return isinstance(part, Reasoning) and bool(seals.anthropic(part.signature) or part.redacted)
 
 
 def _mode(claude: Claude, request: ModelRequest) -> Mode | None:

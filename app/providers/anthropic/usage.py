@@ -1,9 +1,11 @@
 """What an answer of Anthropic's used, told in parts while it is written."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw, Struct
 
-from app.domain.events import Usage
+from app.domain.events import Prompted, Usage
 
 _MAX_TOKENS = 2**31 - 1
 
@@ -27,6 +29,13 @@ class Counts:
 
     def __init__(self) -> None:
         self._input = self._creation = self._read = self._output = self._thinking = 0
+
+    def begin(self, raw: Raw) -> Sequence[Prompted]:
+        """What is known of the prompt with this report, which may be nothing; of the answer it is preliminary."""
+        self.add(raw)
+        used = self._usage()
+        told = Prompted(used.input_tokens, used.cached_input_tokens, used.cache_write_tokens)
+        return [told] if used.input_tokens else []
 
     def add(self, raw: Raw) -> Usage | None:
         """What is known with this report; None where it is no report of what was written."""
