@@ -35,7 +35,7 @@ async def embeddings(
 ) -> Response:
     """By the model of this server's index, or by any that a provider has: of the texts as they are, without a prefix.
 
-    Too many at once are asked for in several requests; whoever leaves ends it.
+    Too many at once are asked for in several requests; of whoever leaves nothing more is asked, and what was is billed.
     """
     asked = body.asked()
     named = await door_key(request, key, body)
@@ -47,7 +47,7 @@ async def embeddings(
 async def ollama_embed(
     request: Request, body: OllamaEmbedBody, user: CurrentUser, house: HouseDep, key: IdempotencyHeader = None
 ) -> Response:
-    """By an Ollama's model, or by any other that makes vectors. Whoever leaves ends it."""
+    """By an Ollama's model, or by any other that makes vectors. What it was asked is billed, also to who leaves."""
     began, asked = time.monotonic_ns(), body.asked()
     if asked is None:
         return wire.no_embeddings(body.model)

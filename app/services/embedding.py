@@ -23,6 +23,7 @@ from app.providers.embedders.desks import Desk
 from app.providers.embedders.patience import patiently
 from app.providers.embedders.source import Kind
 from app.providers.embedders.texts import batches
+from app.services.embedding_calls import EmbeddingCalls, Left, Vectors
 from app.services.embedding_places import EmbeddingPlaces
 from app.services.limits import Limited, RateLimits
 
@@ -68,14 +69,15 @@ class EmbeddingService:
         self._metrics = metrics
         self._seconds = seconds
         self._places = EmbeddingPlaces()
+        self._calls = EmbeddingCalls()
 
     async def embed(self, principal: Principal, name: str, asked: Asked, reserve: Reserve | None = None) -> Made:
         """Vectors of at least one text, which keep their place until they are released. To `reserve` is the last thing
         before the model's server is asked.
 
-        Whoever is cancelled takes the model's server off the work, too. Raises UnknownModel, InsufficientScope (a model
-        that the API key may not use), Invalid, NotSupported, TooMany, Overloaded, and AnswerFailed for what goes wrong
-        at the model's server.
+        What a server has been asked is waited for and booked, and its place kept, also when the caller is cancelled.
+        Raises UnknownModel, InsufficientScope (a model that the API key may not use), Invalid, NotSupported, TooMany,
+        Overloaded, Draining, and AnswerFailed for what goes wrong at the model's server.
         """
         card, desk = await self._find(name)
         if not principal.grants.model(card.name):
@@ -89,15 +91,19 @@ class EmbeddingService:
             await self._limits.spend(Limited.AI, principal.limit_key)
             if reserve is not None:
                 await reserve(card.name)
-            vectors, tokens = await self._ask(principal, desk, card, asked)
         except BaseException:
             release()
             raise
-        return Made(card.name, vectors, tokens, release)
+        made = await self._calls.see_through(partial(self._ask, principal.user.id, desk, card, asked), release)
+        return Made(card.name, made.each, made.tokens, release)
 
     async def place(self, user_id: str) -> Callable[[], None]:
         """A place for vectors that were made before, and what gives it back. Raises TooMany and Overloaded."""
         return await self._places.take(user_id)
+
+    async def drain(self, seconds: float) -> None:
+        """Give what servers have been asked so long to be answered, and book what was."""
+        await self._calls.drain(seconds)
 
     async def aclose(self) -> None:
         for desk in self._desks.values():
@@ -129,13 +135,12 @@ class EmbeddingService:
         """By its id among what is known to make vectors."""
         return next((card for card in await self._catalogue.embedders() if card.id == plain), None)
 
-    async def _ask(
-        self, principal: Principal, desk: Desk, card: ModelCard, asked: Asked
-    ) -> "tuple[Sequence[array[float]], int]":
+    async def _ask(self, user_id: str, desk: Desk, card: ModelCard, asked: Asked, left: Left) -> Vectors:
         tally, outcome = Tally(), "stopped"
         try:
-            vectors = await self._vectors(desk, card, asked, tally)
-            outcome = "complete"
+            vectors = await self._vectors(desk, card, asked, tally, left)
+            if len(vectors) == len(asked.inputs):
+                outcome = "complete"
         except GenerationFailure as failure:
             outcome = failure.code.value
             raise _refusal(failure) from failure
@@ -143,24 +148,32 @@ class EmbeddingService:
             outcome = FailureCode.UPSTREAM_TIMEOUT.value
             raise AnswerFailed(outcome, "The provider did not answer in time.") from error
         finally:
-            await self._book(principal.user.id, card if desk.books else None, tally, outcome)
-        return vectors, tally.tokens
+            await self._book(user_id, card if desk.books else None, tally, outcome)
+        return Vectors(vectors, tally.tokens)
 
-    async def _vectors(self, desk: Desk, card: ModelCard, asked: Asked, tally: Tally) -> "Sequence[array[float]]":
+    async def _vectors(
+        self, desk: Desk, card: ModelCard, asked: Asked, tally: Tally, left: Left
+    ) -> "Sequence[array[float]]":
         vectors: list[array[float]] = []
         async with asyncio.timeout(self._seconds):
             for batch in batches(asked.inputs, desk.at_once):
-                numbers = await self._answered(partial(desk.ask, card.id, batch, asked))
+                if left.is_set():
+                    break
+                try:
+                    numbers = await self._answered(partial(desk.ask, card.id, batch, asked), left)
+                except asyncio.CancelledError:
+                    tally.add(batch, None)  # it has been asked for: its vendor may well bill it
+                    raise
                 tally.add(batch, numbers.tokens)
                 vectors += numbers.vectors
                 _check(vectors, asked)
         return vectors
 
-    async def _answered(self, ask: Callable[[], Awaitable[Numbers]]) -> Numbers:
+    async def _answered(self, ask: Callable[[], Awaitable[Numbers]], left: Left) -> Numbers:
         """Once more where that may help at once; whoever was kept waiting has waited enough."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _AGAIN_WITHIN
-        return await patiently(ask, Kind.QUESTION, lambda: loop.time() > until)
+        return await patiently(ask, Kind.QUESTION, lambda: left.is_set() or loop.time() > until)
 
     async def _book(self, user_id: str, card: ModelCard | None, tally: Tally, outcome: str) -> None:
         """What was answered, also where the rest failed or nobody waits for it any more."""

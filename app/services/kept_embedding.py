@@ -41,6 +41,7 @@ class KeptEmbedding:
         """As EmbeddingService.embed, and with a `key` once. Raises also KeyReused, IdempotencyInProgress, and Gone for
         what was too large to be kept."""
         if key is None:
+            self._refuse_in_a_drain()
             return await self._embedding.embed(principal, name, asked)
         begun = await self._kept.once(
             principal.user.id, key, lambda: self._begin(principal, name, asked, key), self._again
@@ -54,15 +55,23 @@ class KeptEmbedding:
             raise
 
     async def drain(self, seconds: float) -> None:
-        """Give what is being made so long to end by itself."""
+        """Give what is being made so long to end by itself, and what is seen through for nobody."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
         making = list(self._making.values())
         if making:
             await asyncio.wait(making, timeout=seconds)
         for task in making:
             task.cancel()
         await asyncio.gather(*making, return_exceptions=True)
+        await self._embedding.drain(max(0.0, until - loop.time()))
+
+    def _refuse_in_a_drain(self) -> None:
+        if self._engine.draining:
+            raise Draining(retry_after=5)
 
     async def _begin(self, principal: Principal, name: str, asked: Asked, key: IdempotencyKey) -> Making | bytes | None:
+        self._refuse_in_a_drain()
         answer_id = new_id()
         reserved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -38,7 +38,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     def refusal(self) -> AppError:
         if self.code is None:
             return Invalid(self.detail, field=self.field)
-        return AnswerFailed(self.code, self.detail, retry_after=self.retry_after, rejected=self.rejected)
+        wait, rejected = self.retry_after, self.rejected
+        return AnswerFailed(self.code, self.detail, retry_after=wait, rejected=rejected, stored=True)
 
 
 _LOST = Failed(LOST.code.value, LOST.detail, retry_after=1)

@@ -12,13 +12,20 @@ import httpx
 import ollama
 import openai
 import pytest
+from sqlalchemy import select
 
+from app.models.usage import usage_records
+from tests.accounts.behind import rows
+from tests.backend import User
 from tests.chat.conftest import serving
 from tests.doors.conftest import Service
 from tests.upstream import Upstream
 from tests.upstream.dialects.vectors import vector_of
 from tests.upstream.scenarios import Answer, Page, Refuse, Silence
 
+_people = iter(range(1000))
+_C = usage_records.c
+_BOOKED = select(_C.outcome, _C.estimated, _C.input_tokens).order_by(_C.created_at)
 INDEX = "openai/index-48d"
 """The model of the server's own index, whose name says of how many dimensions it is."""
 MODELS = ("openai/text-embedding-3-small", "deepseek/embedder", "ollama/nomic-embed-text", INDEX)
@@ -210,12 +217,100 @@ async def test_what_goes_wrong_at_the_vendor_is_told(
         assert response.json()["error"]["param"] == "input"
 
 
-async def test_who_leaves_takes_the_vendor_off_the_work(service: Service, vendor: Upstream) -> None:
+async def booked(service: Service, user: User, *, calls: int = 1) -> list[tuple[str, bool, int]]:
+    """How each call ended, whether its tokens are an estimate, and those; once there are so many."""
+    me = (await user.http.get("/users/me")).json()["id"]
+    async with asyncio.timeout(2):
+        while len(found := await rows(service.database_url, _BOOKED.where(_C.user_id == me))) < calls:
+            await asyncio.sleep(0.01)
+    return [tuple(each.values()) for each in found]  # type: ignore[misc]  # as selected
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"model": "openai/m", "input": "x"}),
+        ("/ollama/api/embed", {"model": "ollama/m", "input": "x"}),
+        ("/ollama/api/embeddings", {"model": "ollama/m", "prompt": "x"}),
+    ],
+)
+async def test_who_leaves_is_billed_for_what_was_asked_for(
+    service: Service, vendor: Upstream, path: str, body: dict[str, Any]
+) -> None:
+    user = await service.backend.user(f"leaver-{next(_people)}")
+    vendor.script(Answer(("x",), hold=True, usage=(40, 0)))
+    asking = asyncio.create_task(user.http.post(path, json=body))
+    call = await vendor.requested()
+    asking.cancel()
+    await asyncio.sleep(0.05)
+    assert call.ended is None
+    await vendor.finish(request=call)
+    assert await booked(service, user) == [("complete", False, 40)]
+
+
+async def test_of_who_left_nothing_more_is_asked(service: Service, vendor: Upstream) -> None:
+    user = await service.backend.user(f"leaver-{next(_people)}")
+    vendor.script(Answer(("x",), hold=True, usage=(40, 0)))
+    many = {"model": "openai/m", "input": [f"text {number}" for number in range(99)]}
+    asking = asyncio.create_task(user.http.post("/v1/embeddings", json=many))
+    call = await vendor.requested()
+    asking.cancel()
+    await asyncio.sleep(0.05)
+    await vendor.finish(request=call)
+    assert await booked(service, user) == [("stopped", False, 40)]
+    assert len(vendor.calls) == 1
+
+
+async def test_who_leaves_keeps_the_place_until_the_vendor_has_answered(service: Service, vendor: Upstream) -> None:
+    vendor.script(Answer(("x",), hold=True))
+    leaving = [asyncio.create_task(asked(service, model="ollama/m", input=f"text {n}")) for n in range(2)]
+    await vendor.requested(2)
+    first = vendor.calls[0]
+    for each in leaving:
+        each.cancel()
+    waiting = asyncio.create_task(asked(service, model="ollama/m", input="text 3"))
+    await asyncio.sleep(0.05)
+    assert len(vendor.calls) == 2
+    await vendor.finish(request=first)
+    await vendor.requested(3)
+    for call in vendor.calls[1:]:
+        await vendor.finish(request=call)
+    assert (await waiting).status_code == 200
+
+
+async def test_a_vendor_that_never_answers_who_left_is_left_at_its_time(service: Service, vendor: Upstream) -> None:
     vendor.script(Silence())
     asking = asyncio.create_task(asked(service, model="ollama/m", input="x"))
-    record = await vendor.requested()
+    call = await vendor.requested()
     asking.cancel()
-    await vendor.wait_for(lambda: record.ended == "aborted", within=0.25)
+    await vendor.wait_for(lambda: call.ended == "aborted", within=2)
+    assert len(vendor.calls) == 1  # for nobody it is not asked again
+
+
+async def test_a_drain_waits_for_what_is_asked_and_books_what_it_cuts(
+    every_vendor: Upstream, vendor: Upstream, sqlite_template: Path, tmp_path: Path
+) -> None:
+    vendor.script(Answer(("x",), hold=True, usage=(40, 0)))
+    async with serving(every_vendor, sqlite_template, tmp_path) as service:
+        alice, bob = service.alice, await service.backend.user("bob")
+        ways = {"in time": alice, "left": alice, "too late": bob}
+        in_time, left, too_late = [
+            asyncio.create_task(user.http.post("/v1/embeddings", json={"model": "openai/m", "input": text}))
+            for text, user in ways.items()
+        ]
+        await vendor.requested(3)
+        left.cancel()
+        draining = asyncio.create_task(service.backend.house.drain(0.2))
+        await asyncio.sleep(0.02)
+        refused = await asked(service, model="openai/m", input="x")
+        await vendor.finish(request=next(call for call in vendor.calls if call.body["input"] == ["in time"]))
+        assert (await in_time).status_code == 200
+        assert (await too_late).status_code == refused.status_code == 503
+        await draining
+        assert sorted(await booked(service, alice, calls=2)) == [("complete", False, 40), ("stopped", True, 2)]
+        assert await booked(service, bob) == [("stopped", True, 3)]
+    assert int(refused.headers["retry-after"]) > 0
+    assert len(vendor.calls) == 3
 
 
 async def test_nobody_has_more_than_two_requests_at_work(service: Service, vendor: Upstream) -> None:
