@@ -56,8 +56,6 @@ _FRAMEWORK: Mapping[int, tuple[str, str]] = {
 _INVALID_JSON = (errors.Malformed.code, errors.Malformed.default_detail)
 
 _MOST_ERRORS = 50
-_KEEPING = ("x-conversation-id", "idempotency-key")
-"""Headers with which a door keeps its answer, a failed one, too."""
 
 
 def install(app: FastAPI) -> None:
@@ -80,8 +78,7 @@ async def _refused(request: Request, error: AppError) -> Response:
     # Of a flood that is turned away the request's own line says enough.
     if status_of(error) >= 500 and not isinstance(error, errors.Overloaded):
         logger.warning("refused", extra={"code": _code(error), "causes": causes(error)})
-    kept = isinstance(error, AnswerFailed) and any(name in request.headers for name in _KEEPING)
-    return _answer(request.scope, _refusal(error, stored=kept))
+    return _answer(request.scope, _refusal(error))
 
 
 async def _not_valid(request: Request, error: RequestValidationError) -> Response:
@@ -135,7 +132,7 @@ def _code(error: AppError) -> str:
     return error.answer_code if isinstance(error, AnswerFailed | errors.DocumentUnreadable) else error.code
 
 
-def _refusal(error: AppError, *, stored: bool = False) -> Refusal:
+def _refusal(error: AppError) -> Refusal:
     found = error.findings[:_MOST_ERRORS] if isinstance(error, errors.Invalid) else ()
     return Refusal(
         status=status_of(error),
@@ -149,7 +146,7 @@ def _refusal(error: AppError, *, stored: bool = False) -> Refusal:
         feature=error.feature if isinstance(error, errors.NotSupported) else None,
         model=error.name if isinstance(error, errors.UnknownModel) else None,
         rejected=isinstance(error, AnswerFailed) and error.rejected,
-        stored=stored,
+        stored=isinstance(error, AnswerFailed) and error.stored,
     )
 
 

@@ -396,13 +396,17 @@ class RangeNotSatisfiable(AppError):
 class AnswerFailed(AppError):
     """A model's answer that ended as failed, for a client that waited for it; `code` is the failure's own.
 
-    `rejected` says that the vendor refused the request itself, which on a door is the client's business, not ours.
+    `rejected` says that the vendor refused the request itself, which on a door is the client's business, not ours;
+    `stored` that the question or the failure is kept, so that who asks again stores it twice, or gets the same.
     """
 
-    def __init__(self, code: str, detail: str, *, retry_after: int | None = None, rejected: bool = False) -> None:
+    def __init__(
+        self, code: str, detail: str, *, retry_after: int | None = None, rejected: bool = False, stored: bool = False
+    ) -> None:
         super().__init__(detail, retry_after=retry_after)
         self.answer_code = code
         self.rejected = rejected
+        self.stored = stored
 
 
 class Overloaded(Unavailable):

@@ -7,7 +7,7 @@ import msgspec
 
 from app.core.errors import AnswerFailed, IdempotencyInProgress, UnknownModel
 from app.domain.chat import Status
-from app.domain.events import Kind, LogEvent
+from app.domain.events import FinishReason, Kind, LogEvent
 from app.domain.failures import FailureCode
 from app.generation.codec import answer_text
 from app.services.chat import Started
@@ -43,6 +43,7 @@ class _Failure(msgspec.Struct):
 
 class _Done(msgspec.Struct):
     status: Status
+    finish_reason: FinishReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,16 @@ class Reply:
     usage: ReplyUsage | None
 
 
-def refuse_failed(events: Sequence[LogEvent]) -> None:
-    """Raises AnswerFailed where a log tells of a failure, which stands before its end; UnknownModel where a vendor does
-    not have the model that a door was asked for."""
+def refuse_failed(events: Sequence[LogEvent], *, stored: bool) -> None:
+    """Raises AnswerFailed where a log, which may be `stored`, tells of a failure, which stands before its end;
+    UnknownModel where a vendor does not have the model that a door was asked for."""
     for event in events[-2:]:
         if event.kind is Kind.FAILURE:
             failure = msgspec.json.decode(event.payload, type=_Failure)
             if failure.unknown_model:
                 raise UnknownModel(failure.detail)
-            wait = _COME_BACK.get(failure.code)
-            raise AnswerFailed(failure.code.value, failure.detail, retry_after=wait, rejected=failure.of_the_request)
+            wait, rejected = _COME_BACK.get(failure.code), failure.of_the_request
+            raise AnswerFailed(failure.code.value, failure.detail, retry_after=wait, rejected=rejected, stored=stored)
 
 
 def refuse_stopped(events: Sequence[LogEvent]) -> None:
@@ -77,13 +78,21 @@ def refuse_stopped(events: Sequence[LogEvent]) -> None:
             raise AnswerFailed(Status.STOPPED.value, "The answer was stopped before its end.")
 
 
+def is_declined(events: Sequence[LogEvent]) -> bool:
+    """Whether a log ends with the model declining to answer. Where it is stored it also tells of a failure."""
+    last = events[-1] if events else None
+    if last is None or last.kind is not Kind.DONE:
+        return False
+    return msgspec.json.decode(last.payload, type=_Done).finish_reason is FinishReason.REFUSED
+
+
 async def whole_reply(started: Started) -> Reply:
     """Wait for the end of an answer. Raises AnswerFailed, or IdempotencyInProgress for a replay of what still runs."""
     if started.replayed and not started.log.ended:
         raise IdempotencyInProgress(retry_after=1)
     await started.log.wait_ended()
     events = started.log.after(0)
-    refuse_failed(events)
+    refuse_failed(events, stored=True)
     last = {event.kind: event.payload for event in events}
     generation = started.generation
     return Reply(

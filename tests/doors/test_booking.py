@@ -15,11 +15,15 @@ from tests.backend import User
 from tests.chat.conftest import serving
 from tests.doors.conftest import Service
 from tests.doors.every_door import DOORS, asked, both_ways, every_door, looks_whole, tells_an_error
-from tests.upstream import Answer, Cut, Frame, Refusal, Refuse, Stall, Upstream
+from tests.upstream import Answer, Cut, Frame, Refusal, Refuse, Stall, Upstream, Usage
 
 _C = usage_records.c
 _BOOKED = select(_C.outcome, _C.estimated, _C.input_tokens, _C.output_tokens).order_by(_C.created_at, _C.attempt)
 _people = iter(range(1000))
+CLAUDE = "anthropic/claude-sonnet-4-6"
+PROMPT = Usage(200, 99, cached=50, written=40)
+WORDLESS = Frame(b'event: ping\ndata: {"type":"ping"}\n\n')
+"""With which a message of Claude's begins."""
 SOON = {"retry-after-ms": "20"}
 USAGE = Frame(b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":1}}\n\n')
 
@@ -44,9 +48,9 @@ async def newcomer(service: Service) -> User:
     return await service.backend.user(f"newcomer-{next(_people)}")
 
 
-async def ledger(service: Service, user: User) -> Sequence[RowMapping]:
+async def ledger(service: Service, user: User, asked_for: Any = _BOOKED) -> Sequence[RowMapping]:
     me = (await user.http.get("/users/me")).json()["id"]
-    return await rows(service.database_url, _BOOKED.where(_C.user_id == me))
+    return await rows(service.database_url, asked_for.where(_C.user_id == me))
 
 
 async def booked(service: Service, user: User) -> list[tuple[str, bool, int, int]]:
@@ -90,6 +94,43 @@ async def test_a_broken_answer_is_booked_as_what_was_said(
     assert (ended, estimated) == (outcome, True)
     assert inputs > 0
     assert outputs > 0
+
+
+@both_ways
+@pytest.mark.parametrize("headers", [{}, {"X-Conversation-ID": "new"}], ids=["passing", "stored"])
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [(Cut(1), "upstream_cut"), (Stall(1), "upstream_timeout")], ids=["cut", "stalled"]
+)
+async def test_of_a_broken_answer_the_prompt_is_booked_as_its_vendor_counts(
+    service: Service,
+    newcomer: User,
+    vendor: Upstream,
+    stream: bool,
+    headers: dict[str, str],
+    fault: Cut | Stall,
+    outcome: str,
+) -> None:
+    vendor.script(Answer(("a", "b"), usage=PROMPT, fault=fault))
+    await asked(newcomer, "/v1/messages", stream=stream, model=CLAUDE, headers=headers)
+    assert await booked(service, newcomer) == [(outcome, True, 200, 1)]
+    [of_cache] = await ledger(service, newcomer, select(_C.cached_input_tokens, _C.cache_write_tokens))
+    assert [*of_cache.values()] == [50, 40]
+
+
+async def test_a_prompt_that_its_vendor_has_counted_is_booked_though_no_word_follows(
+    service: Service, newcomer: User, vendor: Upstream
+) -> None:
+    vendor.script(
+        [Answer((WORDLESS,), usage=PROMPT, fault=Cut(1)), Answer((WORDLESS, "a"), usage=PROMPT, fault=Stall(1))]
+    )
+    reading = asyncio.create_task(asked(newcomer, "/v1/messages", stream=True, model=CLAUDE))
+    await vendor.requested(2)
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    async with asyncio.timeout(2):
+        while len(found := await booked(service, newcomer)) < 2:
+            await asyncio.sleep(0.01)
+    assert found == [("upstream_cut", True, 200, 0), ("stopped", True, 200, 0)]
 
 
 @every_door

@@ -6,7 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anthropic
 import httpx
+import openai
 import pytest
 from sqlalchemy import func, select, update
 
@@ -18,7 +20,7 @@ from tests.chat.reading import eventually
 from tests.conftest import Serve
 from tests.doors.conftest import Service
 from tests.upstream import Upstream
-from tests.upstream.scenarios import Answer, Cut, Refuse, Silence
+from tests.upstream.scenarios import Answer, Cut, Page, Refuse, Silence
 
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 CHAT = "/v1/chat/completions"
@@ -34,6 +36,7 @@ VECTORS: dict[str, dict[str, Any]] = {
     "/ollama/api/embed": {"model": "openai/m", "input": ["cat", "犬"]},
     "/ollama/api/embeddings": {"model": "openai/m", "prompt": "cat"},
 }
+JOINING = {"X-Conversation-ID": "new"}
 every_door = pytest.mark.parametrize("path", DOORS)
 # What Ollama tells of times is of each reading, and a refusal names its request.
 _OWN = re.compile(rb'"(created_at|\w+_duration|request_id)": ?("[^"]*"|\d+)')
@@ -150,6 +153,53 @@ async def test_a_client_is_told_that_trying_again_will_not_help(patient: Service
         answer = await asked(patient.alice, CHAT, "hopeless")
         assert (answer.status_code, answer.headers["x-should-retry"]) == (502, "false")
     assert len(vendor.calls) == 1
+
+
+async def by_chat_completions(service: Service, user: User, *, retries: int, stored: bool) -> None:
+    url = f"{service.backend.url}/v1"
+    async with openai.AsyncOpenAI(base_url=url, api_key=user.token, max_retries=retries) as client:
+        with pytest.raises(openai.InternalServerError):
+            await client.chat.completions.create(
+                model="openai/gpt", messages=HELLO, extra_headers=JOINING if stored else {}
+            )
+
+
+async def by_responses(service: Service, user: User, *, retries: int, stored: bool) -> None:
+    url = f"{service.backend.url}/v1"
+    async with openai.AsyncOpenAI(base_url=url, api_key=user.token, max_retries=retries) as client:
+        with pytest.raises(openai.InternalServerError):
+            await client.responses.create(model="openai/gpt", input="Hello", store=stored, stream=True)
+
+
+async def by_messages(service: Service, user: User, *, retries: int, stored: bool) -> None:
+    url = service.backend.url
+    async with anthropic.AsyncAnthropic(base_url=url, api_key=user.token, max_retries=retries) as client:
+        with pytest.raises(anthropic.InternalServerError):
+            await client.messages.create(
+                model="openai/gpt", messages=HELLO, max_tokens=9, extra_headers=JOINING if stored else {}
+            )
+
+
+with_sdks = pytest.mark.parametrize("ask", [by_chat_completions, by_responses, by_messages])
+
+
+@with_sdks
+async def test_clients_that_repeat_by_themselves_store_a_question_once(
+    patient: Service, vendor: Upstream, ask: Any
+) -> None:
+    vendor.script(Page())
+    user = await patient.backend.user(ask.__name__)
+    await ask(patient, user, retries=2, stored=True)
+    [conversation] = (await user.http.get("/conversations")).json()["items"]
+    assert [each["role"] for each in await user.messages(conversation["id"])] == ["user", "assistant"]
+    assert len(vendor.calls) == 1
+
+
+@with_sdks
+async def test_clients_may_repeat_what_is_stored_nowhere(patient: Service, vendor: Upstream, ask: Any) -> None:
+    vendor.script(Page())
+    await ask(patient, patient.alice, retries=1, stored=False)
+    assert len(vendor.calls) == 2
 
 
 async def test_what_was_refused_is_not_on_record(patient: Service, vendor: Upstream) -> None:
