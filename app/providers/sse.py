@@ -12,9 +12,11 @@ class EventSplitter:
     The work is linear in the bytes: a line that is not complete waits in a buffer that grows in place.
     """
 
-    __slots__ = ("_data", "_first", "_size", "_skip_lf", "_tail")
+    __slots__ = ("_data", "_first", "_most", "_size", "_skip_lf", "_tail")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_FRAME_BYTES) -> None:
+        """`most` bounds the bytes of an event."""
+        self._most = most
         self._tail = bytearray()
         self._data: list[bytes] = []
         self._size = 0
@@ -22,12 +24,12 @@ class EventSplitter:
         self._skip_lf = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The `data` of each event that `chunk` completes. Raises GenerationFailure for one of more than 1 MiB."""
+        """The `data` of each event that `chunk` completes. Raises GenerationFailure for one beyond the bound."""
         # Most packets are one event of one line, perhaps behind its name.
         start, end = chunk.find(b"\n") + 1 if chunk.startswith(b"event: ") else 0, len(chunk) - 2
         if (
             chunk.startswith(b"data: ", start)
-            and chunk.find(b"\n", start) == end <= MAX_FRAME_BYTES
+            and chunk.find(b"\n", start) == end <= self._most
             and chunk.endswith(b"\n")
             and b"\r" not in chunk
             and not (self._tail or self._data or self._skip_lf)
@@ -82,6 +84,6 @@ class EventSplitter:
         return events
 
     def _bound(self, size: int) -> None:
-        if size > MAX_FRAME_BYTES:
+        if size > self._most:
             detail = "The provider sent an event that is too large."
             raise GenerationFailure(FailureCode.UPSTREAM_PROTOCOL, detail, retryable=True)

@@ -9,7 +9,7 @@ from typing import Any
 Body = Mapping[str, Any]
 
 # What the vendors call the wish for reasoning.
-_EFFORT = ("reasoning_effort", "thinking", "output_config", "think")
+_EFFORT = ("reasoning_effort", "thinking", "output_config", "think", "reasoning")
 
 
 @dataclass(slots=True)
@@ -60,6 +60,24 @@ def by_openai(body: Body) -> Asked:
         for call in message.get("tool_calls", ()):
             function = call["function"]
             asked.call(function["name"], json.loads(function["arguments"]), call["id"])
+    return asked
+
+
+def by_responses(body: Body) -> Asked:
+    told = _effort({"reasoning": {"effort": effort}} if (effort := body.get("reasoning", {}).get("effort")) else {})
+    asked = Asked(body["model"], body["max_output_tokens"], body.get("temperature"), told, body.get("instructions"))
+    for item in body["input"]:
+        match item:
+            case {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}:
+                asked.call(name, json.loads(arguments), call_id)
+            case {"type": "function_call_output", "call_id": call_id, "output": output}:
+                asked.result(output, call_id)
+            case {"role": role, "content": str(content)}:
+                asked.say(role, content)
+            case {"role": role, "content": content}:
+                asked.say(role, "".join(part.get("text", "") for part in content))
+                asked.images += [_data_url(part["image_url"]) for part in _of(content, "input_image")]
+                asked.pdfs += [_data_url(part["file_data"]) for part in _of(content, "input_file")]
     return asked
 
 

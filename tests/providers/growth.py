@@ -2,7 +2,7 @@
 
     python -m tests.providers.growth http://127.0.0.1:1234 huge-line-1024 endless-headers
 
-For each adapter and each of these models: how it ended, and by how many KiB the process had then grown at its highest,
+For each vendor and each of these models: how it ended, and by how many KiB the process had then grown at its highest,
 since a first, harmless answer. A model named `list` stands for the list of models.
 """
 
@@ -39,7 +39,7 @@ async def ended(adapter: Adapter, provider: Provider, model: str) -> str | None:
 
 
 async def main(url: str, *models: str) -> None:
-    providers = [(adapter, adapter.make(url)) for adapter in ADAPTERS]
+    providers = [(adapter, adapter.make(url)) for adapter in ADAPTERS if adapter.id == adapter.card.provider]
     for adapter, provider in providers:
         await run(provider, asking(adapter.card))
     before = highest()

@@ -13,7 +13,7 @@ from app.domain.text import decode
 from app.providers.offline import OfflineProvider
 from app.providers.shipped import cards
 from tests import upstream as vendor
-from tests.providers.adapters import Adapter, asking, broken, run, text_of, thoughts_of
+from tests.providers.adapters import Adapter, answering, asking, broken, run, text_of, thoughts_of
 from tests.upstream import (
     Answer,
     Cut,
@@ -160,9 +160,9 @@ async def test_ten_thousand_chunks_at_once_come_in_order(
 
 
 async def test_a_chunk_may_be_as_large_as_the_bound(upstream: Upstream, adapter: Adapter, adapted: Provider) -> None:
-    upstream.script(Answer(("汉", Filler((1 << 20) - 1000), "字")))
+    upstream.script(Answer(("汉", Filler(adapter.largest - 1000), "字")))
     text = text_of(await run(adapted, asking(adapter.card)))
-    assert (text[0], text[-1], len(text)) == ("汉", "字", (1 << 20) - 998)
+    assert (text[0], text[-1], len(text)) == ("汉", "字", adapter.largest - 998)
 
 
 async def test_thoughts_are_no_part_of_the_answer(upstream: Upstream, adapter: Adapter, adapted: Provider) -> None:
@@ -215,7 +215,7 @@ async def test_answers_at_once_do_not_mix(upstream: Upstream, adapter: Adapter, 
 
 async def test_a_chunk_is_yielded_when_it_arrives(upstream: Upstream, adapter: Adapter, adapted: Provider) -> None:
     upstream.script(Answer(("a", "b"), hold=True))
-    async with aclosing(adapted.stream(asking(adapter.card))) as stream:
+    async with aclosing(answering(adapted, asking(adapter.card))) as stream:
         for text in (b'"a"', b'"b"'):
             batch, _ = await asyncio.wait_for(asyncio.gather(anext(stream), upstream.release()), SOON)
             assert batch == [TextDelta(text)]
@@ -223,7 +223,7 @@ async def test_a_chunk_is_yielded_when_it_arrives(upstream: Upstream, adapter: A
 
 async def test_leaving_in_the_middle_ends_the_call(upstream: Upstream, adapter: Adapter, adapted: Provider) -> None:
     upstream.script(Answer(("a", "b"), hold=True))
-    async with aclosing(adapted.stream(asking(adapter.card))) as stream:
+    async with aclosing(answering(adapted, asking(adapter.card))) as stream:
         await asyncio.gather(anext(stream), upstream.release())
     assert (await upstream.ended(within=SOON)).ended == "aborted"
 
@@ -257,7 +257,7 @@ async def test_answers_read_to_their_end_share_a_connection(
         Answer(COUNT, fault=Cut(1, terminated=False)),
         Answer(COUNT, fault=Reset(1)),
         Answer((GARBAGE, *COUNT), delay=0.02),
-        Answer((Filler(2 << 20), *COUNT)),
+        Answer((Filler(8 << 20), *COUNT)),
     ],
     ids=["severed", "reset", "garbage", "huge"],
 )
@@ -274,7 +274,7 @@ async def test_a_connection_that_was_left_carries_no_other_answer(
     upstream: Upstream, adapter: Adapter, adapted: Provider
 ) -> None:
     upstream.script([Answer(COUNT, hold=True), Answer(("Fine.",))])
-    async with aclosing(adapted.stream(asking(adapter.card))) as stream:
+    async with aclosing(answering(adapted, asking(adapter.card))) as stream:
         await asyncio.gather(anext(stream), upstream.release())
     assert text_of(await run(adapted, asking(adapter.card))) == "Fine."
     assert upstream.connections == 2

@@ -62,10 +62,10 @@ def hostile() -> Mapping[str, Scenario]:
     [Wire(), Wire(gzip=True), Wire(transfer="close"), Wire(newline=b"\r\n")],
     ids=["plain", "gzip", "ended-by-closing", "crlf"],
 )
-async def test_an_event_of_more_than_a_mebibyte_ends_the_answer(
+async def test_an_event_beyond_the_bound_ends_the_answer(
     upstream: Upstream, adapter: Adapter, adapted: Provider, wire: Wire
 ) -> None:
-    upstream.script(Answer(("Hel", Filler(MIB), "lo"), wire=wire))
+    upstream.script(Answer(("Hel", Filler(adapter.largest), "lo"), wire=wire))
     seen, failure = await broken(adapted, asking(adapter.card))
     assert (text_of(seen), failure.code) == ("Hel", FailureCode.UPSTREAM_PROTOCOL)
 

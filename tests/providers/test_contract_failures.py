@@ -34,7 +34,7 @@ COUNT = tuple(f"{number} " for number in range(1, 21))
         (Answer(COUNT, fault=Reset(3)), FailureCode.UPSTREAM_CUT),
         (Answer(COUNT, fault=InBandError(3)), FailureCode.UPSTREAM_ERROR),
         (Answer((*COUNT[:3], GARBAGE, "more")), FailureCode.UPSTREAM_PROTOCOL),
-        (Answer((*COUNT[:3], Filler(2 << 20), "more")), FailureCode.UPSTREAM_PROTOCOL),
+        (Answer((*COUNT[:3], Filler(8 << 20), "more")), FailureCode.UPSTREAM_PROTOCOL),
     ],
     ids=["severed", "reset", "error", "garbage", "huge"],
 )
@@ -125,7 +125,7 @@ async def test_an_answer_in_another_dialect_is_no_answer(
 async def test_its_models_are_listed(upstream: Upstream, adapter: Adapter, adapted: Provider) -> None:
     upstream.models = ("b-model", "a/model", "汉字")
     listed = await adapted.models()
-    assert {card.name for card in listed} == {f"{adapter.id}/{name}" for name in upstream.models}
+    assert {card.name for card in listed} == {f"{adapter.card.provider}/{name}" for name in upstream.models}
     assert upstream.calls == []
 
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 from pydantic import SecretStr
 
-from app.domain.events import Finish, FinishReason, ProviderEvent, ReasoningDelta, TextDelta, Usage
+from app.domain.events import Finish, FinishReason, ProviderEvent, ReasoningDelta, RefusalDelta, TextDelta, Usage
 from app.domain.failures import FailureCode, GenerationFailure
 from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.text import decode
@@ -241,16 +241,21 @@ async def test_a_failure_in_the_stream_comes_after_the_text_before_it(
 
 @pytest.mark.parametrize("end", [DONE, b""], ids=["done", "just-ended"])
 @pytest.mark.parametrize(
-    "declining",
-    [chunk(finish="content_filter"), chunk(refusal="I can") + chunk(refusal="not.") + chunk(finish="stop")],
-    ids=["filtered", "refused"],
+    ("declining", "words"),
+    [
+        (chunk(finish="content_filter"), []),
+        (chunk(refusal="I can") + chunk(refusal="not.") + chunk(finish="stop"), [b'"I can"', b'"not."']),
+        (chunk(refusal="No\ud83d") + chunk(refusal="\ude00\u2028"), [b'"No"', '"😀\\u2028"'.encode()]),
+        (chunk(refusal="No\ud83d") + chunk(finish="stop"), [b'"No"', '"\ufffd"'.encode()]),
+    ],
+    ids=["filtered", "refused", "refused-in-halves", "refused-in-half"],
 )
 async def test_an_answer_that_was_declined_costs_what_it_cost(
-    vendor: Loopback, provider: OpenAIProvider, declining: bytes, end: bytes
+    vendor: Loopback, provider: OpenAIProvider, declining: bytes, words: list[bytes], end: bytes
 ) -> None:
     vendor.replies = [events(chunk("a") + declining, usage(prompt_tokens=9, completion_tokens=4), end)]
     seen, failure = await broken(provider)
-    assert seen == [TextDelta(b'"a"'), Usage(9, 4)]
+    assert seen == [TextDelta(b'"a"'), *map(RefusalDelta, words), Usage(9, 4)]
     assert (failure.code, failure.answered, failure.retryable) == (FailureCode.REFUSED, True, False)
 
 

@@ -125,18 +125,6 @@ def test_models_that_call_tools_while_they_reason_are_let(model: str) -> None:
     assert "reasoning_effort" not in chat_body(request(model, tools=[WEATHER]), OFFICIAL)
 
 
-@pytest.mark.parametrize("model", ["gpt-6-astra", "gpt-6.1-sol", "gpt-6.1-terra", "gpt-7"])
-async def test_models_that_call_tools_elsewhere_are_asked_for_none(
-    providers: dict[Server, Provider], model: str
-) -> None:
-    with pytest.raises(NotSupported) as refused:
-        providers[OFFICIAL].check(request(model, tools=[WEATHER]))
-    assert refused.value.feature == "tools"
-    assert "Responses" in refused.value.detail
-    providers[OFFICIAL].check(request(model))
-    providers[OTHER].check(request(model, tools=[WEATHER]))
-
-
 def test_deepseek_thinks_less_rather_than_that_it_calls_another_tool() -> None:
     thinking = request("deepseek-flash", tools=[WEATHER], effort=Effort.HIGH)
     for choice in (ToolChoice("required"), ToolChoice("named", "get_weather")):

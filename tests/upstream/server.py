@@ -13,6 +13,7 @@ from tests.upstream.dialects.anthropic import Anthropic
 from tests.upstream.dialects.ollama import Ollama
 from tests.upstream.dialects.openai import OpenAI
 from tests.upstream.dialects.ranking import Ranking
+from tests.upstream.dialects.responses import Responses
 from tests.upstream.dialects.vectors import OllamaVectors, OpenAIVectors
 from tests.upstream.framing import Inlet, Outlet, Request
 from tests.upstream.playing import Player
@@ -40,6 +41,7 @@ class Upstream:
             OpenAIVectors(),
             OllamaVectors(),
             Ranking(),
+            Responses(),
         )
         self._journal = Journal()
         self._scripts: dict[str | None, Iterator[Scenario]] = {}

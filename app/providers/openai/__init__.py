@@ -1,1 +1,1 @@
-"""OpenAI's chat completions, and all that speak them: DeepSeek, vLLM, llama.cpp, gateways."""
+"""OpenAI's two protocols, and all that speak the first: DeepSeek, vLLM, llama.cpp, gateways."""

@@ -6,14 +6,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from app.domain.events import Finish, FinishReason, ProviderEvent, Usage
-from app.providers.openai import errors
+from app.domain.events import Finish, FinishReason, ProviderEvent, RefusalDelta
+from app.domain.text import TextJoiner
+from app.providers.openai import errors, usage
 from app.providers.openai.tool_calls import ToolCalls
-from app.providers.raw_json import NULL, dumps, given, loads
+from app.providers.raw_json import NULL, dumps, given, loads, piece
 from app.providers.reading import AnswerReader
 from app.providers.verdicts import DECLINED, OVERLOADED, PROTOCOL
-
-_MAX_TOKENS = 2**31 - 1
 
 
 class Delta(Struct):
@@ -37,21 +36,6 @@ class Chunk(Struct):
     error: Raw = NULL
 
 
-class _InputDetails(Struct):
-    cached_tokens: int | None = None
-
-
-class _OutputDetails(Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _InputDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
-
-
 class _LooseChoice(Struct):
     index: int | None = None
     delta: dict[str, Any] | None = None
@@ -73,7 +57,7 @@ class ChunkReader(AnswerReader):
     An answer that the vendor declined fails at its very end only, for what it cost is told behind the refusal.
     """
 
-    __slots__ = ("_calls", "_declined")
+    __slots__ = ("_calls", "_declined", "_refusal")
 
     varying = re.compile(rb'"obfuscation": ?(?P<value>"[^"]*+")')
     """Against those who read the lengths of packets, OpenAI makes all chunks equally long."""
@@ -81,12 +65,13 @@ class ChunkReader(AnswerReader):
     def __init__(self) -> None:
         super().__init__()
         self._calls = ToolCalls()
+        self._refusal = TextJoiner()
         self._declined = False
 
     def flush(self) -> list[ProviderEvent]:
         if self._declined and self.failure is None:
             self.failure = DECLINED.failure()
-        return super().flush() + self._calls.flush()
+        return super().flush() + self._rest_of_refusal() + self._calls.flush()
 
     def _read(self, payload: bytes, events: list[ProviderEvent]) -> None:
         if payload == b"[DONE]":
@@ -104,8 +89,8 @@ class ChunkReader(AnswerReader):
         for choice in chunk.choices or ():
             if choice.index == 0:
                 self._choose(choice, events)
-        if given(chunk.usage) and (usage := _usage(chunk.usage)):
-            events.append(usage)
+        if given(chunk.usage) and (used := usage.of_chat(chunk.usage)):
+            events.append(used)
 
     def _choose(self, choice: Choice, events: list[ProviderEvent]) -> None:
         if delta := choice.delta:
@@ -114,14 +99,14 @@ class ChunkReader(AnswerReader):
             self._say(delta.content, events)
             if delta.tool_calls is not NULL or delta.function_call is not NULL:
                 self._call(delta, events)
-            if given(delta.refusal):  # its words are the vendor's, and not passed on
-                self._declined = True
+            if given(delta.refusal):
+                self._decline(delta.refusal, events)
         if reason := choice.finish_reason:
             self._end(reason, events)
 
     @property
     def _steady(self) -> bool:
-        return super()._steady and not self._calls.seen
+        return super()._steady and not (self._calls.seen or self._declined)
 
     def _call(self, delta: Delta, events: list[ProviderEvent]) -> None:
         before = len(events)
@@ -130,6 +115,15 @@ class ChunkReader(AnswerReader):
         if self.finished and len(events) > before:
             del events[before:]
             raise PROTOCOL.failure()
+
+    def _decline(self, words: Raw, events: list[ProviderEvent]) -> None:
+        self._declined = True
+        if raw := piece(self._refusal, words):
+            events.append(RefusalDelta(raw))
+
+    def _rest_of_refusal(self) -> list[ProviderEvent]:
+        raw = self._refusal.flush()
+        return [RefusalDelta(raw)] if raw else []
 
     def _end(self, reason: str, events: list[ProviderEvent]) -> None:
         match reason:
@@ -148,6 +142,7 @@ class ChunkReader(AnswerReader):
             return
         self.finished = True
         if self._declined:
+            events += self._rest_of_refusal()
             return
         events += super().flush()
         if reason is FinishReason.STOP and self._calls:  # many call it `stop`, too, when a tool is to be called
@@ -171,26 +166,3 @@ def _decode_loosely(payload: bytes) -> Chunk:
 
 def _delta(fields: dict[str, Any]) -> Delta:
     return Delta(**{name: dumps(fields[name]) for name in Delta.__struct_fields__ if name in fields})
-
-
-def _usage(raw: Raw) -> Usage | None:
-    """What is reported, made sane; None where it is no report at all."""
-    try:
-        usage = msgspec.json.decode(raw, type=_Usage)
-    except (ValueError, RecursionError):
-        return None
-    if usage.prompt_tokens is None and usage.completion_tokens is None:
-        return None
-    into, out = usage.prompt_tokens_details, usage.completion_tokens_details
-    inputs = _count(usage.prompt_tokens, _MAX_TOKENS)
-    outputs = _count(usage.completion_tokens, _MAX_TOKENS)
-    return Usage(
-        inputs,
-        outputs,
-        cached_input_tokens=_count(into.cached_tokens if into else None, inputs),
-        reasoning_tokens=_count(out.reasoning_tokens if out else None, outputs),
-    )
-
-
-def _count(value: int | None, limit: int) -> int:
-    return min(max(value or 0, 0), limit)

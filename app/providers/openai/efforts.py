@@ -20,7 +20,7 @@ def effort_fields(request: ModelRequest, server: Server) -> dict[str, Any]:
     if server is Server.DEEPSEEK:
         return _deepseek(request)
     kind = family(request.model.id)
-    effort = Effort.NONE if _must_rest(request, server, kind) else _wished(request)
+    effort = Effort.NONE if _must_rest(request, server, kind) else wished(request)
     return {"reasoning_effort": kind.nearest(effort).value} if effort is not None else {}
 
 
@@ -32,7 +32,7 @@ def _deepseek(request: ModelRequest) -> dict[str, Any]:
     choice = request.tool_choice
     # "Thinking mode does not support this tool_choice": which tool to call is an order, how much to think a wish.
     forced = bool(request.tools) and choice is not None and choice.mode in ("required", "named")
-    effort = Effort.NONE if forced else _wished(request)
+    effort = Effort.NONE if forced else wished(request)
     if effort is None:
         return {}
     if effort is Effort.NONE:
@@ -40,7 +40,8 @@ def _deepseek(request: ModelRequest) -> dict[str, Any]:
     return {"thinking": {"type": "enabled"}, "reasoning_effort": _DEEPSEEK.get(effort, effort).value}
 
 
-def _wished(request: ModelRequest) -> Effort | None:
+def wished(request: ModelRequest) -> Effort | None:
+    """What the client wants, by one of the two ways to say so; None where it does not say."""
     thinking = request.options.thinking
     if thinking is None:
         return request.effort

@@ -51,7 +51,7 @@ def _messages(messages: Sequence[ModelMessage], *, with_reasoning: bool) -> Iter
 def _tool_results(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
     for part in parts:
         if isinstance(part, ToolResult):
-            yield {"role": "tool", "tool_call_id": _id(part.call_id), "content": part.text}
+            yield {"role": "tool", "tool_call_id": id_of(part.call_id), "content": part.text}
 
 
 def _said(parts: Iterable[Part]) -> str | list[dict[str, Any]]:
@@ -67,11 +67,11 @@ def _shown(part: Part) -> dict[str, Any] | None:
         case Text(text):
             return {"type": "text", "text": text}
         case Image(data, media_type, detail):
-            return _image(_data_url(data, media_type), detail)
+            return _image(data_url(data, media_type), detail)
         case ImageLink(url, detail):
             return _image(url, detail)
         case Pdf(data, title):
-            file = {"filename": title or "document.pdf", "file_data": _data_url(data, "application/pdf")}
+            file = {"filename": title or "document.pdf", "file_data": data_url(data, "application/pdf")}
             return {"type": "file", "file": file}
         case Reasoning() | ToolCall() | ToolResult() | CacheMark():
             return None
@@ -94,12 +94,13 @@ def _answered(message: ModelMessage, *, with_reasoning: bool) -> dict[str, Any]:
 def _called(call: ToolCall) -> dict[str, Any]:
     # Some servers read the arguments as JSON, which nothing at all is not.
     function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return {"id": _id(call.id), "type": "function", "function": function}
+    return {"id": id_of(call.id), "type": "function", "function": function}
 
 
-def _id(call_id: str) -> str:
+def id_of(call_id: str) -> str:
+    """The id of a call as OpenAI takes it."""
     return call_id if len(call_id) <= _LONGEST_ID else another(call_id)
 
 
-def _data_url(data: bytes, media_type: str) -> str:
+def data_url(data: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{b64encode(data).decode()}"

@@ -1,6 +1,6 @@
-"""What OpenAI's chat completions take and refuse of each family of its models, which one route serves unlike.
+"""What OpenAI takes and refuses of each family of its models, which one route serves unlike.
 
-By OpenAI's model pages and by the errors that its route gives (November 2026).
+By OpenAI's model pages and by the errors that its routes give (November 2026).
 """
 
 import re
@@ -11,7 +11,7 @@ from app.domain.prompts import Effort
 
 
 class Calling(Enum):
-    """When a model calls tools on this route."""
+    """When a model calls tools by chat completions."""
 
     ALWAYS = auto()
     AT_REST = auto()
@@ -26,16 +26,17 @@ _SAMPLING = frozenset({"top_p", "presence_penalty", "frequency_penalty", "logit_
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`efforts` from the least to the most; `refuses` are features by their names in `app.providers.abilities`."""
+    """`efforts` from the least to the most, by chat completions; `refuses` are features by their names in
+    `app.providers.abilities`."""
 
     efforts: tuple[Effort, ...] = (Effort.NONE, *_LOW_TO_HIGH)
     refuses: frozenset[str] = frozenset({"logit_bias"})
     calling: Calling = Calling.ALWAYS
 
-    def nearest(self, effort: Effort) -> Effort:
-        """The one of its own that comes closest; of two the higher."""
+    def nearest(self, effort: Effort, *further: Effort) -> Effort:
+        """The one of its own, and of those that it has `further`, that comes closest; of two the higher."""
         wanted = _ORDER.index(effort)
-        return min(reversed(self.efforts), key=lambda each: abs(_ORDER.index(each) - wanted))
+        return min(reversed((*self.efforts, *further)), key=lambda each: abs(_ORDER.index(each) - wanted))
 
 
 _ORDER = tuple(Effort)

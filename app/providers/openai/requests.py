@@ -61,7 +61,7 @@ def _tool(tool: Tool, *, with_strict: bool) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
-    function["parameters"] = dict(tool.parameters) or {"type": "object", "properties": {}}
+    function["parameters"] = parameters_of(tool)
     if with_strict and tool.strict is not None:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
@@ -98,10 +98,19 @@ def _biases(biases: Mapping[str, float]) -> dict[str, float]:
 def _format(wanted: AnswerFormat) -> dict[str, Any]:
     if wanted.schema is None:
         return {"type": "json_object"}
-    schema: dict[str, Any] = {"name": _NO_NAME.sub("_", wanted.name or "")[:64] or "answer"}
+    return {"type": "json_schema", "json_schema": named_schema(wanted, wanted.schema)}
+
+
+def named_schema(wanted: AnswerFormat, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema with all that is told beside it."""
+    named: dict[str, Any] = {"name": _NO_NAME.sub("_", wanted.name or "")[:64] or "answer"}
     if wanted.description is not None:
-        schema["description"] = wanted.description
-    schema["schema"] = dict(wanted.schema)
+        named["description"] = wanted.description
+    named["schema"] = dict(schema)
     if wanted.strict is not None:
-        schema["strict"] = wanted.strict
-    return {"type": "json_schema", "json_schema": schema}
+        named["strict"] = wanted.strict
+    return named
+
+
+def parameters_of(tool: Tool) -> dict[str, Any]:
+    return dict(tool.parameters) or {"type": "object", "properties": {}}

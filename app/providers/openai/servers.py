@@ -10,6 +10,8 @@ from app.providers.links import check_links
 from app.providers.openai.models import Calling, family
 
 _MOST_STOPS = 4
+_LEAST_TOKENS = 16
+"""Of a bound, to the Responses API."""
 
 
 class Server(Enum):
@@ -36,18 +38,45 @@ _DOES = {
     Server.OTHER: _OFFICIAL | {"top_k", "min_p", "repeat_penalty"},
 }
 
+_RESPONSES = frozenset(
+    {
+        "tools",
+        "tool_choice",
+        "parallel_calls",
+        "top_p",
+        "verbosity",
+        "json_object",
+        "json_schema",
+        "image_link",
+        "pdf",
+        "tool_images",
+    }
+)
+
+
+def answers_by_responses(request: ModelRequest, server: Server) -> bool:
+    """Whether this is for OpenAI's Responses API, as are tools of its newest models; chat completions take the rest."""
+    return server is Server.OFFICIAL and bool(request.tools) and family(request.model.id).calling is Calling.ELSEWHERE
+
 
 def does(server: Server, model: str) -> frozenset[str]:
-    """The features, by their names in `app.providers.abilities`."""
+    """The features of chat completions, by their names in `app.providers.abilities`."""
     return _DOES[server] - family(model).refuses if server is Server.OFFICIAL else _DOES[server]
+
+
+def responses_do(model: str) -> frozenset[str]:
+    """The same of the Responses API."""
+    return _RESPONSES - family(model).refuses
 
 
 def check(request: ModelRequest, server: Server) -> None:
     """Raises NotSupported."""
-    if server is Server.OFFICIAL:
-        if request.tools and family(request.model.id).calling is Calling.ELSEWHERE:
-            raise NotSupported("tools", "OpenAI lets this model call tools through its Responses API alone.")
-        if len(request.options.stop) > _MOST_STOPS:
+    if answers_by_responses(request, server):
+        if request.bounded and request.max_tokens < _LEAST_TOKENS:
+            raise NotSupported("max_tokens", f"With tools this model takes no bound below {_LEAST_TOKENS} tokens.")
+        abilities.check(request, responses_do(request.model.id))
+    else:
+        if server is Server.OFFICIAL and len(request.options.stop) > _MOST_STOPS:
             raise NotSupported("stop", f"OpenAI takes at most {_MOST_STOPS} stop sequences.")
-    abilities.check(request, does(server, request.model.id))
+        abilities.check(request, does(server, request.model.id))
     check_links(request)

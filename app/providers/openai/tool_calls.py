@@ -16,19 +16,21 @@ _LONGEST = 200
 """Characters of an id, and of a name."""
 
 
-class _Function(Struct):
+class Function(Struct):
     name: str | None = None
     arguments: Raw = NULL
 
 
-class _Piece(Struct):
+class Piece(Struct):
+    """Of a call; `index` is the server's own number of it."""
+
     index: int | None = None
     id: str | None = None
-    function: _Function | None = None
+    function: Function | None = None
 
 
-_decode = msgspec.json.Decoder(list[_Piece]).decode
-_decode_function = msgspec.json.Decoder(_Function).decode
+_decode = msgspec.json.Decoder(list[Piece]).decode
+_decode_function = msgspec.json.Decoder(Function).decode
 
 
 class _Call:
@@ -72,7 +74,7 @@ class ToolCalls:
         except (ValueError, RecursionError):
             pieces = _loosely(loads(bytes(raw)))
         for each in pieces:
-            self._add(each, events)
+            self.add(each, events)
 
     def read_function(self, raw: Raw, events: list[ProviderEvent]) -> None:
         """The same for the one call that an answer could make before there were tools: `function_call`."""
@@ -82,20 +84,11 @@ class ToolCalls:
             function = _decode_function(raw)
         except (ValueError, RecursionError):
             function = _loose_function(loads(bytes(raw)))
-        self._add(_Piece(index=0, function=function), events)
+        self.add(Piece(index=0, function=function), events)
 
-    def flush(self) -> list[ProviderEvent]:
-        """What still waited for its other half."""
-        rest = ((call, call.arguments.flush()) for call in self._begun)
-        return [ToolCallDelta(call.number, raw) for call, raw in rest if raw]
-
-    def close(self) -> list[ProviderEvent]:
-        """The rest of calls that are whole; one without arguments is given an empty object, for clients read JSON."""
-        silent = [call for call in self._begun if not call.said]
-        return [*self.flush(), *(ToolCallDelta(call.number, b'"{}"') for call in silent)]
-
-    def _add(self, part: _Piece, events: list[ProviderEvent]) -> None:
-        function = part.function or _Function()
+    def add(self, part: Piece, events: list[ProviderEvent]) -> None:
+        """What is said of one call. Raises GenerationFailure for what cannot be of any."""
+        function = part.function or Function()
         call = self._found(part, function) or self._new(part)
         call.id = call.id or part.id or ""
         if call.number < 0 and (name := _clean(function.name)):
@@ -108,7 +101,22 @@ class ToolCalls:
             call.said = True
             events.append(ToolCallDelta(call.number, raw))
 
-    def _found(self, part: _Piece, function: _Function) -> _Call | None:
+    def said(self, index: int | None) -> bool:
+        """Whether any of the arguments of the call with the server's number `index` have come."""
+        call = self._by_index.get(index) if index is not None else None
+        return call is not None and call.said
+
+    def flush(self) -> list[ProviderEvent]:
+        """What still waited for its other half."""
+        rest = ((call, call.arguments.flush()) for call in self._begun)
+        return [ToolCallDelta(call.number, raw) for call, raw in rest if raw]
+
+    def close(self) -> list[ProviderEvent]:
+        """The rest of calls that are whole; one without arguments is given an empty object, for clients read JSON."""
+        silent = [call for call in self._begun if not call.said]
+        return [*self.flush(), *(ToolCallDelta(call.number, b'"{}"') for call in silent)]
+
+    def _found(self, part: Piece, function: Function) -> _Call | None:
         if part.index is not None and (call := self._by_index.get(part.index)):
             # Some number all calls 0, and only their ids tell them apart; others have a new id for each piece of one.
             another = part.id and function.name and call.id and part.id != call.id
@@ -119,7 +127,7 @@ class ToolCalls:
             return self._calls[-1]
         return None
 
-    def _new(self, part: _Piece) -> _Call:
+    def _new(self, part: Piece) -> _Call:
         if len(self._calls) == _MOST:
             raise PROTOCOL.failure()
         call = _Call()
@@ -149,23 +157,23 @@ def _arguments(joiner: TextJoiner, raw: Raw) -> bytes | None:
     return piece(joiner, raw)
 
 
-def _loosely(entries: Any) -> list[_Piece]:
+def _loosely(entries: Any) -> list[Piece]:
     return [_loose_piece(each) for each in (entries if isinstance(entries, list) else [entries])]
 
 
-def _loose_piece(fields: Any) -> _Piece:
+def _loose_piece(fields: Any) -> Piece:
     if not isinstance(fields, dict):
         raise PROTOCOL.failure()
     index, call_id, function = (fields.get(name) for name in ("index", "id", "function"))
-    return _Piece(
+    return Piece(
         index=index if isinstance(index, int) else None,
         id=str(call_id) if isinstance(call_id, str | int) else None,
         function=None if function is None else _loose_function(function),
     )
 
 
-def _loose_function(fields: Any) -> _Function:
+def _loose_function(fields: Any) -> Function:
     if not isinstance(fields, dict):
         raise PROTOCOL.failure()
     name = fields.get("name")
-    return _Function(name if isinstance(name, str) else None, dumps(fields.get("arguments")))
+    return Function(name if isinstance(name, str) else None, dumps(fields.get("arguments")))
