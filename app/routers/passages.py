@@ -14,19 +14,21 @@ from app.domain.chat import Generation
 from app.domain.events import Kind, LogEvent
 from app.domain.identity import Principal
 from app.generation.log import EventLog
+from app.generation.passages import is_kept
 from app.routers.streaming import Responses
 from app.services.chat import Started
 from app.services.idempotency import IdempotencyKey
 from app.services.joining import conversation_of, turn_of
 from app.services.passages import Make, Passage
-from app.services.replies import refuse_failed, refuse_stopped
+from app.services.replies import is_declined, refuse_failed, refuse_stopped
 from app.wire.dialects import Dialect
 from app.wire.response import EventStreamResponse
 from app.wire.whole import WholeAnswer, put_together
 
 _T = TypeVar("_T")
-_UNSEEN = frozenset((Kind.START, Kind.USAGE))
-"""What may stand in a log before the answer has begun: an attempt that fails behind it may be followed by another."""
+_UNSEEN = frozenset((Kind.START, Kind.USAGE, Kind.FAILURE))
+"""What may stand in a log before the answer has begun: an attempt that fails behind it may be followed by another. What
+a failure means is known with the end of the log alone."""
 
 
 _LONG = 1000
@@ -84,6 +86,11 @@ class Answering:
         """When it began, in seconds since 1970: its id says so (RFC 9562, 5.7)."""
         return int(self.generation.id.replace("-", "")[:12], 16) // 1000
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether a conversation holds it, or it is kept for whoever repeats its key."""
+        return bool(self.generation.conversation_id) or is_kept(self.generation)
+
 
 async def begun(
     request: Request,
@@ -132,7 +139,7 @@ async def streamed(request: Request, house: House, answering: Answering, dialect
     try:
         await _wait(request, answering.log, _begun, house.stream_limits.ping)
         if not _begun_well(answering.log):
-            _refuse_cut(answering.log.after(0))
+            _refuse_cut(answering.log.after(0), stored=answering.is_stored)
     except BaseException:
         answering.leave()
         raise
@@ -155,7 +162,7 @@ async def whole(request: Request, answering: Answering) -> WholeAnswer:
     finally:
         answering.leave()
     events = answering.log.after(0)
-    _refuse_cut(events)
+    _refuse_cut(events, stored=answering.is_stored)
     return put_together(events) if len(events) < _LONG else await asyncio.to_thread(put_together, events)
 
 
@@ -213,12 +220,13 @@ def _begun(log: EventLog) -> bool:
 def _begun_well(log: EventLog) -> bool:
     """Whether there is anything of an answer, or nothing is known yet."""
     first = next((event for event in log.after(0) if event.kind not in _UNSEEN), None)
-    return first is None or first.kind not in (Kind.FAILURE, Kind.DONE)
+    return first is None or first.kind is not Kind.DONE
 
 
-def _refuse_cut(events: Sequence[LogEvent]) -> None:
-    refuse_failed(events)
-    refuse_stopped(events)
+def _refuse_cut(events: Sequence[LogEvent], *, stored: bool) -> None:
+    if not is_declined(events):
+        refuse_failed(events, stored=stored)
+        refuse_stopped(events)
 
 
 def _stays() -> None:

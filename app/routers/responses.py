@@ -51,9 +51,10 @@ async def create_response(
         answering = stored(begun, whole=all_at_once)
     about = _about(body, answering, kept=kept)
     if body.stream:
-        return await streamed(request, house, answering, ResponseStream(about))
+        return await streamed(request, house, answering, ResponseStream(about, with_seals=body.with_seals))
     answer = await whole(request, answering)
-    return Response(whole_response(answer, about), media_type="application/json", headers=dict(answering.headers))
+    spelled = whole_response(answer, about, with_seals=body.with_seals)
+    return Response(spelled, media_type="application/json", headers=dict(answering.headers))
 
 
 def _about(body: ResponsesBody, answering: Answering, *, kept: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.core.errors import Invalid
-from app.domain import prompts
+from app.domain import prompts, seals
 from app.domain.prompts import ModelMessage, Part, Reasoning, ToolCall, ToolResult
 from app.schemas.door_media import pdf_from_url, picture
 from app.schemas.doors import DoorBody, Items, Text
@@ -45,6 +45,7 @@ class InputItem(DoorBody):
     arguments: Text = Field("", description="Of a call: the JSON text that the model wrote.")
     output: Text | Items[InputPart] | None = Field(None, description="Of a result: what the function gave back.")
     summary: Items[ThoughtPart] = Field([], description="Of reasoning: what was thought.")
+    encrypted_content: Text | None = Field(None, description="Of reasoning: what it was given with, unchanged.")
 
 
 def conversation(given: str | Sequence[InputItem], instructions: str | None) -> tuple[str | None, list[ModelMessage]]:
@@ -86,7 +87,7 @@ def _said(item: InputItem, at: str) -> ModelMessage:
         case "function_call_output" if item.call_id:
             return ModelMessage("user", [_result(item, item.call_id, at)])
         case "reasoning":
-            return ModelMessage("assistant", [Reasoning("\n\n".join(part.text for part in item.summary))])
+            return ModelMessage("assistant", [_thought(item)])
         case "message":
             raise Invalid("A message says whose it is.", field=f"{at}.role")
         case "function_call" | "function_call_output":
@@ -108,6 +109,11 @@ def _message(item: InputItem, at: str) -> ModelMessage:
     if isinstance(item.content, str):
         return ModelMessage("user", item.content)
     return ModelMessage("user", [_part(part, f"{at}.content[{i}]") for i, part in enumerate(item.content)])
+
+
+def _thought(item: InputItem) -> Reasoning:
+    signature, redacted = seals.apart(item.encrypted_content)
+    return Reasoning("\n\n".join(part.text for part in item.summary), signature, redacted)
 
 
 def _result(item: InputItem, call_id: str, at: str) -> ToolResult:

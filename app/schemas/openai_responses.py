@@ -12,6 +12,9 @@ from app.schemas.doors import EXAMPLE_MODEL, MOST_ITEMS, DoorBody, Items, JsonOb
 from app.schemas.openai_chat import MOST_TOKENS, Name, Probability, Tokens
 from app.schemas.openai_items import InputItem, conversation
 
+_SEALS = "reasoning.encrypted_content"
+_LOGPROBS = "message.output_text.logprobs"
+
 
 class ResponsesToolGiven(DoorBody):
     """A function that the model may have called; those that OpenAI itself runs are not to be had."""
@@ -84,6 +87,12 @@ class ResponsesBody(DoorBody):
         description="A text, or items: messages, calls and their results."
     )
     instructions: Text | None = Field(None, description="The system prompt, of this response alone.")
+    include: Items[Text] = Field(
+        [],
+        max_length=100,
+        description=f"With `{_SEALS}` thoughts come with what seals them, for clients that send them back. All else is "
+        "of tools that are not to be had here, and passed over.",
+    )
     previous_response_id: Text | None = Field(None, description="A stored response to go on from.")
     store: bool | None = Field(None, description="Whether to keep it; what no conversation can hold is not kept.")
     stream: bool = Field(False, description="Whether to send the answer as it is written.")
@@ -102,6 +111,10 @@ class ResponsesBody(DoorBody):
     background: bool = Field(False, description="Not to be had.")
     conversation: Any = Field(None, description="Not to be had: `X-Conversation-ID` names a conversation.")
     prompt: Any = Field(None, description="Not to be had.")
+
+    @property
+    def with_seals(self) -> bool:
+        return _SEALS in self.include
 
     def request(self, card: ModelCard) -> ModelRequest:
         """What the model is asked, without what was said before. Raises Invalid and NotSupported."""
@@ -125,6 +138,7 @@ class ResponsesBody(DoorBody):
     def _refuse_what_nobody_does(self) -> None:
         refuse_what_nobody_does(
             {
+                "include": _LOGPROBS in self.include,
                 "top_logprobs": bool(self.top_logprobs),
                 "background": self.background,
                 "conversation": self.conversation is not None,

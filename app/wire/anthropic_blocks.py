@@ -35,7 +35,7 @@ class Blocks:
         self._begun = 0
         self._open: Kind | None = None
         self.saying: Kind | None = None
-        """TEXT or REASONING, where that is open: the next piece of it is a `piece` and nothing else."""
+        """TEXT, REFUSAL or REASONING, where that is open: the next piece of it is a `piece` and nothing else."""
         self._delta = b""
         """How a piece of the open block begins."""
         self._call = -1
@@ -74,7 +74,7 @@ class Blocks:
 
     def _write(self, event: LogEvent) -> bytes:
         kind = event.kind
-        if kind is Kind.TEXT or kind is Kind.REASONING:
+        if kind in (Kind.TEXT, Kind.REASONING, Kind.REFUSAL):
             begun = b"" if kind is self.saying else self._begin_saying(kind)
             return begun + self.piece(event.payload)
         match kind:
@@ -88,10 +88,10 @@ class Blocks:
                 return b""
 
     def _begin_saying(self, kind: Kind) -> bytes:
-        if kind is Kind.TEXT:
-            begun = self._begin(kind, {"type": "text", "text": ""}, _TEXT)
-        else:
+        if kind is Kind.REASONING:
             begun = self._begin(kind, {"type": "thinking", "thinking": "", "signature": ""}, _THINKING)
+        else:
+            begun = self._begin(kind, {"type": "text", "text": ""}, _TEXT)
         self.saying = kind
         return begun
 

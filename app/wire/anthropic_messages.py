@@ -9,7 +9,7 @@ from app.domain.events import FinishReason, Kind, LogEvent
 from app.wire.anthropic_blocks import Blocks, event
 from app.wire.dialects import EventStream
 from app.wire.refusals import anthropic_error
-from app.wire.whole import STOPPED, Block, Called, Counts, Ending, FailureEvent, Said, Thought, WholeAnswer
+from app.wire.whole import STOPPED, Block, Called, Counts, Ending, FailureEvent, Refused, Said, Thought, WholeAnswer
 
 _REASONS = {
     FinishReason.STOP: "end_turn",
@@ -21,7 +21,8 @@ _PING = event("ping", {})
 
 
 class MessageStream(EventStream):
-    """One reading. The message begins with the first thing that is said: what it used may be known by then."""
+    """One reading. The message begins with the first thing that is said, or in silence: what its prompt took may be
+    known by then."""
 
     def __init__(self, identity: str, model: str) -> None:
         self._identity = identity
@@ -30,27 +31,29 @@ class MessageStream(EventStream):
         self._blocks = Blocks()
         self._begun = False
         self._counts = Counts()
+        self._failure = STOPPED
 
     def encode(self, event: LogEvent) -> bytes:
         if event.kind is self._blocks.saying:
             return self._blocks.piece(event.payload)
         match event.kind:
-            case Kind.TEXT | Kind.REASONING | Kind.SEAL | Kind.TOOL_CALL | Kind.TOOL_INPUT:
+            case Kind.TEXT | Kind.REFUSAL | Kind.REASONING | Kind.SEAL | Kind.TOOL_CALL | Kind.TOOL_INPUT:
                 piece = self._blocks.encode(event)
                 return piece if self._begun else self._begin() + piece
             case Kind.USAGE:
                 self._counts = msgspec.json.decode(event.payload, type=Counts)
                 return b""
             case Kind.FAILURE:
-                return self._fail(msgspec.json.decode(event.payload, type=FailureEvent))
+                self._failure = msgspec.json.decode(event.payload, type=FailureEvent)
+                return b""
             case Kind.DONE:
                 return self._end(msgspec.json.decode(event.payload, type=Ending))
             case _:
                 return b""
 
     def ping(self) -> bytes:
-        """Nothing may come before the message begins but what is no event."""
-        return _PING if self._begun else super().ping()
+        """Nothing may come before the message begins, which silence puts off no longer."""
+        return _PING if self._begun else self._begin() + _PING
 
     def _begin(self) -> bytes:
         self._begun = True
@@ -62,10 +65,8 @@ class MessageStream(EventStream):
         return event("error", error | {"request_id": self._request_id})
 
     def _end(self, ending: Ending) -> bytes:
-        if ending.status == "failed":
-            return b""  # it has no end: a cut answer would look like a whole one
-        if ending.is_stopped:
-            return self._fail(STOPPED)
+        if ending.is_failed or ending.is_stopped:
+            return self._fail(self._failure)  # it has no end: a cut answer would look like a whole one
         begun = b"" if self._begun else self._begin()
         delta = {"delta": _stopped(ending), "usage": usage(self._counts)}
         return begun + self._blocks.close() + event("message_delta", delta) + event("message_stop", {})
@@ -115,7 +116,7 @@ def _stopped(ending: Ending) -> dict[str, Any]:
 
 def _block(block: Block) -> dict[str, Any]:
     match block:
-        case Said(said):
+        case Said(said) | Refused(said):
             return {"type": "text", "text": said, "citations": None}
         case Thought(redacted=str(data)):
             return {"type": "redacted_thinking", "data": data}

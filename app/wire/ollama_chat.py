@@ -35,7 +35,7 @@ class OllamaStream:
 
     def encode(self, event: LogEvent) -> bytes:
         match event.kind:
-            case Kind.TEXT:
+            case Kind.TEXT | Kind.REFUSAL:
                 return self._said(event.payload)
             case Kind.REASONING:
                 return self._thought(event.payload)
@@ -99,7 +99,7 @@ def whole_answer(answer: WholeAnswer, model: str, *, generate: bool, began: int)
 
     Raises BrokenCall.
     """
-    said: dict[str, Any] = {"content": answer.text}
+    said: dict[str, Any] = {"content": answer.words}
     if thought := answer.thought:
         said["thinking"] = thought
     if calls := spelled_calls(answer.calls, answer.ending):

@@ -33,6 +33,8 @@ class ChatCompletionStream(EventStream):
         self._behind_text = b"}" + self._tail
         self._include_usage = include_usage
         self._counts = Counts()
+        self._refused = False
+        self._failure = STOPPED
 
     def encode(self, event: LogEvent) -> bytes:
         if event.kind is _TEXT:  # nearly always
@@ -43,6 +45,9 @@ class ChatCompletionStream(EventStream):
         match event.kind:
             case Kind.REASONING:
                 return self._delta(b'{"reasoning_content":%b}' % event.payload)
+            case Kind.REFUSAL:
+                self._refused = True
+                return self._delta(b'{"refusal":%b}' % event.payload)
             case Kind.START:
                 return self._delta(b'{"role":"assistant","content":"","refusal":null}')
             case Kind.TOOL_CALL:
@@ -55,7 +60,8 @@ class ChatCompletionStream(EventStream):
                 self._counts = msgspec.json.decode(event.payload, type=Counts)
                 return b""
             case Kind.FAILURE:
-                return _fail(msgspec.json.decode(event.payload, type=FailureEvent))
+                self._failure = msgspec.json.decode(event.payload, type=FailureEvent)
+                return b""
             case Kind.DONE:
                 return self._end(msgspec.json.decode(event.payload, type=Ending))
             case _:
@@ -70,12 +76,10 @@ class ChatCompletionStream(EventStream):
         return self._delta(msgspec.json.encode({"tool_calls": [told]}))
 
     def _end(self, ending: Ending) -> bytes:
-        if ending.status == "failed":
-            return b""  # with `[DONE]` a cut answer would look like a whole one
-        if ending.is_stopped:
-            return _fail(STOPPED)
-        finish = self._head + b'{},"logprobs":null,"finish_reason":"%b"}]' % FINISHES[ending.reason].encode()
-        end = finish + self._usage
+        if ending.is_failed or ending.is_stopped:
+            return _fail(self._failure)  # with `[DONE]` a cut answer would look like a whole one
+        finish = FINISHES[ending.reason_to_openai(in_words=self._refused)].encode()
+        end = self._head + b'{},"logprobs":null,"finish_reason":"%b"}]' % finish + self._usage
         if self._include_usage:
             end += self._about + b',"choices":[],"usage":%b}\n\n' % msgspec.json.encode(usage(self._counts))
         return end + _DONE
@@ -88,16 +92,19 @@ def _fail(why: FailureEvent) -> bytes:
 
 def chat_completion(answer: WholeAnswer, identity: str, created: int, model: str) -> bytes:
     """The body of an answer that was waited for."""
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []}
+    said, refusal = answer.text, answer.refusal or None
+    message: dict[str, Any] = {"role": "assistant", "content": said, "refusal": refusal, "annotations": []}
+    if refusal:
+        message["content"] = said or None
     if thought := answer.thought:
         message["reasoning_content"] = thought
     if calls := answer.calls:
-        message["content"] = answer.text or None
+        message["content"] = said or None
         message["tool_calls"] = [
             {"id": each.id, "type": "function", "function": {"name": each.name, "arguments": each.arguments}}
             for each in calls
         ]
-    finish = FINISHES[answer.ending.reason]
+    finish = FINISHES[answer.ending.reason_to_openai(in_words=bool(refusal))]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     return msgspec.json.encode(
         {

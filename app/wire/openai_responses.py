@@ -5,19 +5,30 @@ from typing import Any
 
 import msgspec
 
+from app.domain import seals
 from app.domain.events import FinishReason, Kind, LogEvent
 from app.wire.dialects import EventStream
-from app.wire.openai_response import answered, failed, function_call, message, reasoning
+from app.wire.openai_response import (
+    answered,
+    failed,
+    function_call,
+    message,
+    output_text,
+    reasoning,
+    refusal,
+    summary_text,
+)
 from app.wire.refusals import openai_error
-from app.wire.whole import STOPPED, Counts, Ending, FailureEvent, ToolCallEvent, ToolInputEvent
+from app.wire.whole import STOPPED, Counts, Ending, FailureEvent, SealEvent, ToolCallEvent, ToolInputEvent
 
-_SUMMARY = {"type": "summary_text"}
+_PREFIXES = {Kind.TEXT: "msg", Kind.REFUSAL: "msg", Kind.REASONING: "rs", Kind.SEAL: "rs", Kind.TOOL_CALL: "fc"}
+"""Of an item's id, by what it holds; a seal stands alone where no thoughts are shown."""
 
 
 class _Item:
-    """One item of the output that is being written; `raws` are JSON strings."""
+    """One item of the output that is being written; `raws` are JSON strings, `seal` is that of thoughts."""
 
-    __slots__ = ("call", "id", "index", "kind", "raws")
+    __slots__ = ("call", "id", "index", "kind", "raws", "seal")
 
     def __init__(self, kind: Kind, identity: str, index: int, call: ToolCallEvent | None = None) -> None:
         self.kind = kind
@@ -25,6 +36,7 @@ class _Item:
         self.index = index
         self.call = call
         self.raws: list[bytes] = []
+        self.seal: str | None = None
 
     @property
     def text(self) -> msgspec.Raw:
@@ -33,10 +45,12 @@ class _Item:
 
 
 class ResponseStream(EventStream):
-    """One reading; `about` is what a response says of itself from its beginning."""
+    """One reading; `about` is what a response says of itself from its beginning, `with_seals` whether its client wants
+    what seals the thoughts."""
 
-    def __init__(self, about: Mapping[str, Any]) -> None:
+    def __init__(self, about: Mapping[str, Any], *, with_seals: bool) -> None:
         self._about = about
+        self._with_seals = with_seals
         self._number = 0
         self._output: dict[int, dict[str, Any]] = {}
         self._open: _Item | None = None
@@ -44,22 +58,26 @@ class ResponseStream(EventStream):
         """Open to the end, for vendors may write several at once."""
         self._begun = 0
         self._counts = Counts()
+        self._refused = False
         self._failure: dict[str, Any] | None = None
 
     def encode(self, event: LogEvent) -> bytes:
         match event.kind:
             case Kind.TEXT | Kind.REASONING:
                 return self._say(event.kind, event.payload)
+            case Kind.REFUSAL:
+                self._refused = True
+                return self._say(event.kind, event.payload)
             case Kind.START:
                 begun = {"response": answered(self._about, [], None, "in_progress")}
                 return self._told("response.created", begun) + self._told("response.in_progress", begun)
             case Kind.TOOL_CALL:
                 call = msgspec.json.decode(event.payload, type=ToolCallEvent)
-                return self._leave_open() + self._begin(Kind.TOOL_CALL, "fc", call)
+                return self._leave_open() + self._begin(Kind.TOOL_CALL, call)
             case Kind.TOOL_INPUT:
                 return self._add_arguments(msgspec.json.decode(event.payload, type=ToolInputEvent))
             case Kind.SEAL:
-                return self._leave_open()  # what is thought behind it is a thought of its own
+                return self._seal(msgspec.json.decode(event.payload, type=SealEvent))
             case Kind.USAGE:
                 self._counts = msgspec.json.decode(event.payload, type=Counts)
             case Kind.FAILURE:
@@ -71,7 +89,7 @@ class ResponseStream(EventStream):
     def _say(self, kind: Kind, payload: bytes) -> bytes:
         before = b""
         if self._open is None or self._open.kind is not kind:
-            before = self._leave_open() + self._begin(kind, "msg" if kind is Kind.TEXT else "rs")
+            before = self._leave_open() + self._begin(kind)
         item = self._open
         assert item is not None  # noqa: S101  # it was begun above
         item.raws.append(payload)
@@ -90,20 +108,34 @@ class ResponseStream(EventStream):
         item.raws.append(raw)
         return self._delta(item, raw)
 
-    def _begin(self, kind: Kind, prefix: str, call: ToolCallEvent | None = None) -> bytes:
-        item = _Item(kind, f"{prefix}_{self._about['id'][5:]}_{self._begun}", self._begun, call)
+    def _seal(self, seal: SealEvent) -> bytes:
+        """What is thought behind it is a thought of its own."""
+        sealed = seals.in_one_field(seal.signature, seal.redacted)
+        if not self._with_seals or sealed is None:
+            return self._leave_open()
+        begun, item = b"", self._open
+        if item is None or item.kind is not Kind.REASONING or seal.redacted is not None:
+            begun = self._leave_open() + self._begin(Kind.SEAL)
+            item = self._open
+        assert item is not None  # noqa: S101  # it was begun above
+        item.seal = sealed
+        return begun + self._leave_open()
+
+    def _begin(self, kind: Kind, call: ToolCallEvent | None = None) -> bytes:
+        item = _Item(kind, f"{_PREFIXES[kind]}_{self._about['id'][5:]}_{self._begun}", self._begun, call)
         self._begun += 1
         if call is None:
             self._open = item
         else:
             self._calls[call.index] = item
         begun = self._told("response.output_item.added", {"output_index": item.index, "item": _empty(item)})
-        if kind is Kind.TEXT:
-            part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-            begun += self._of(item, "response.content_part.added", content_index=0, part=part)
-        elif kind is Kind.REASONING:
-            part = {**_SUMMARY, "text": ""}
-            begun += self._of(item, "response.reasoning_summary_part.added", summary_index=0, part=part)
+        match kind:
+            case Kind.TEXT | Kind.REFUSAL:
+                part = output_text("") if kind is Kind.TEXT else refusal("")
+                begun += self._of(item, "response.content_part.added", content_index=0, part=part)
+            case Kind.REASONING:
+                part = summary_text("")
+                begun += self._of(item, "response.reasoning_summary_part.added", summary_index=0, part=part)
         return begun
 
     def _leave_open(self) -> bytes:
@@ -119,15 +151,22 @@ class ResponseStream(EventStream):
         text = item.text
         match item.kind:
             case Kind.TEXT:
-                part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+                part = output_text(text)
                 closed = self._of(item, "response.output_text.done", content_index=0, text=text, logprobs=[])
                 closed += self._of(item, "response.content_part.done", content_index=0, part=part)
-                whole = message(item.id, text, status)
+                whole = message(item.id, part, status)
+            case Kind.REFUSAL:
+                part = refusal(text)
+                closed = self._of(item, "response.refusal.done", content_index=0, refusal=text)
+                closed += self._of(item, "response.content_part.done", content_index=0, part=part)
+                whole = message(item.id, part, status)
             case Kind.REASONING:
-                part = {**_SUMMARY, "text": text}
+                part = summary_text(text)
                 closed = self._of(item, "response.reasoning_summary_text.done", summary_index=0, text=text)
                 closed += self._of(item, "response.reasoning_summary_part.done", summary_index=0, part=part)
-                whole = reasoning(item.id, text)
+                whole = reasoning(item.id, text, item.seal)
+            case Kind.SEAL:
+                closed, whole = b"", reasoning(item.id, None, item.seal)
             case _:
                 assert item.call is not None  # noqa: S101  # as it was begun
                 name = item.call.name
@@ -137,14 +176,14 @@ class ResponseStream(EventStream):
         return closed + self._told("response.output_item.done", {"output_index": item.index, "item": whole})
 
     def _end(self, ending: Ending) -> bytes:
-        broken = ending.status == "failed" or ending.is_stopped
-        cut = broken or ending.reason in (FinishReason.LENGTH, FinishReason.REFUSED)
+        broken, reason = ending.is_failed or ending.is_stopped, ending.reason_to_openai(in_words=self._refused)
+        cut = broken or reason in (FinishReason.LENGTH, FinishReason.REFUSED)
         closed = self._close_all("incomplete" if cut else "completed")
         output = [self._output[index] for index in sorted(self._output)]
         if broken:
             response = failed(self._about, output, self._failure or _error(STOPPED))
         else:
-            response = answered(self._about, output, self._counts, ending.reason)
+            response = answered(self._about, output, self._counts, reason)
         return closed + self._told(f"response.{response['status']}", {"response": response})
 
     def _of(self, item: _Item, event: str, /, **fields: Any) -> bytes:
@@ -163,6 +202,7 @@ def _error(why: FailureEvent) -> dict[str, Any]:
 
 _DELTAS = {
     Kind.TEXT: (b"response.output_text.delta", b',"content_index":0,"logprobs":[]'),
+    Kind.REFUSAL: (b"response.refusal.delta", b',"content_index":0'),
     Kind.REASONING: (b"response.reasoning_summary_text.delta", b',"summary_index":0'),
     Kind.TOOL_CALL: (b"response.function_call_arguments.delta", b""),
 }
@@ -170,10 +210,10 @@ _DELTAS = {
 
 def _empty(item: _Item) -> dict[str, Any]:
     match item.kind:
-        case Kind.TEXT:
-            return {**message(item.id, "", "in_progress"), "content": []}
-        case Kind.REASONING:
-            return {**reasoning(item.id, ""), "summary": []}
+        case Kind.TEXT | Kind.REFUSAL:
+            return message(item.id, None, "in_progress")
+        case Kind.REASONING | Kind.SEAL:
+            return reasoning(item.id, None)
         case _:
             assert item.call is not None  # noqa: S101  # as it was begun
             return function_call(item.id, item.call.id, item.call.name, "", "in_progress")

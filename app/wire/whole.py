@@ -1,6 +1,6 @@
 """A whole answer, put together from its log: what a protocol spells where a client waits for all of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,11 +20,16 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How it ended. A log of a stored answer tells only of `length`."""
+    """How it ended. A log of a stored answer tells only of `length`, and of `refused` where it is one that failed."""
 
     status: str
     finish_reason: FinishReason | None = None
     stop_sequence: str | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it broke off. What a model declines is `failed` where it is stored, but at a door an answer."""
+        return self.status == "failed" and self.finish_reason is not FinishReason.REFUSED
 
     @property
     def is_stopped(self) -> bool:
@@ -34,9 +39,20 @@ class Ending(msgspec.Struct, frozen=True):
     def reason(self) -> FinishReason:
         return self.finish_reason or FinishReason.STOP
 
+    def reason_to_openai(self, *, in_words: bool) -> FinishReason:
+        """The same for clients of OpenAI's, to whom an answer that was declined `in_words` is one like any other."""
+        return FinishReason.STOP if in_words and self.reason is FinishReason.REFUSED else self.reason
+
 
 @dataclass(slots=True)
 class Said:
+    text: str
+
+
+@dataclass(slots=True)
+class Refused:
+    """The words with which the model declined."""
+
     text: str
 
 
@@ -58,7 +74,7 @@ class Called:
     arguments: str
 
 
-Block = Said | Thought | Called
+Block = Said | Refused | Thought | Called
 
 
 @dataclass(slots=True)
@@ -72,6 +88,15 @@ class WholeAnswer:
     @property
     def text(self) -> str:
         return "".join(block.text for block in self.blocks if isinstance(block, Said))
+
+    @property
+    def refusal(self) -> str:
+        return "".join(block.text for block in self.blocks if isinstance(block, Refused))
+
+    @property
+    def words(self) -> str:
+        """All that was said, be it an answer or why there is none."""
+        return "".join(block.text for block in self.blocks if isinstance(block, Said | Refused))
 
     @property
     def thought(self) -> str:
@@ -116,6 +141,13 @@ class SealEvent(msgspec.Struct):
     redacted: str | None = None
 
 
+_BLOCKS: Mapping[Kind, type[Said | Refused | Thought]] = {
+    Kind.TEXT: Said,
+    Kind.REFUSAL: Refused,
+    Kind.REASONING: Thought,
+}
+
+
 class _Composer:
     """Puts pieces together as they come."""
 
@@ -130,7 +162,7 @@ class _Composer:
             self.close()
             self._run = event.kind
         match event.kind:
-            case Kind.TEXT | Kind.REASONING:
+            case Kind.TEXT | Kind.REASONING | Kind.REFUSAL:
                 self._raws.append(event.payload)
             case Kind.SEAL:
                 _seal(self.answer.blocks, msgspec.json.decode(event.payload, type=SealEvent))
@@ -146,9 +178,8 @@ class _Composer:
 
     def close(self) -> None:
         """What came in a row is one block."""
-        if self._raws:
-            said = text.decode(self._raws)
-            self.answer.blocks.append(Said(said) if self._run is Kind.TEXT else Thought(said))
+        if self._raws and self._run is not None:
+            self.answer.blocks.append(_BLOCKS[self._run](text.decode(self._raws)))
             self._raws.clear()
 
     def finish(self) -> WholeAnswer:

@@ -15,7 +15,7 @@ from tests.parsing.pdfs import lines, pdf
 from tests.ports import free_port
 from tests.sse import Stream
 from tests.upstream import Upstream
-from tests.upstream.scenarios import Answer, Cut, Reasoning, Refuse, Stall, ToolArguments, ToolCall, Usage
+from tests.upstream.scenarios import Answer, Cut, Frame, Reasoning, Refuse, Stall, ToolArguments, ToolCall, Usage
 
 VENDORS = ("anthropic/claude-sonnet-4-6", "openai/gpt", "deepseek/chat", "ollama/llama")
 CLAUDE = VENDORS[0]
@@ -109,16 +109,37 @@ async def test_every_event_says_what_it_is(patient: Service, vendor: Upstream) -
     ]
     (start,) = stream.named("message_start")
     assert (start["message"]["content"], start["message"]["stop_reason"]) == ([], None)
-    assert start["message"]["usage"].keys() >= {"cache_creation_input_tokens", "cache_read_input_tokens"}
     (end,) = stream.named("message_delta")
     assert end["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
-    told = {name: end["usage"][name] for name in end["usage"] if name != "output_tokens_details"}
-    assert told == {
-        "input_tokens": 11,
-        "cache_read_input_tokens": 5,
-        "cache_creation_input_tokens": 4,
-        "output_tokens": 3,
-    }
+    for usage, written in ((start["message"]["usage"], 0), (end["usage"], 3)):
+        assert {name: usage[name] for name in usage if name != "output_tokens_details"} == {
+            "input_tokens": 11,
+            "cache_read_input_tokens": 5,
+            "cache_creation_input_tokens": 4,
+            "output_tokens": written,
+        }
+
+
+@pytest.mark.parametrize(("model", "known"), [(CLAUDE, 11), ("openai/gpt", 0)])
+async def test_what_the_prompt_takes_is_told_at_the_beginning_where_its_vendor_does(
+    client: anthropic.AsyncAnthropic, vendor: Upstream, model: str, known: int
+) -> None:
+    vendor.script(Answer(("Hel", "lo"), usage=Usage(20, 3, cached=9)))
+    async with client.messages.stream(model=model, max_tokens=64, messages=HELLO) as stream:
+        begun = [event.message.usage.model_copy() async for event in stream if event.type == "message_start"]
+        message = await stream.get_final_message()
+    assert [usage.input_tokens for usage in begun] == [known]
+    used = message.usage  # nothing of it twice
+    assert (used.input_tokens, used.cache_read_input_tokens, used.output_tokens) == (11, 9, 3)
+
+
+async def test_a_second_attempt_tells_of_its_own_prompt(patient: Service, vendor: Upstream) -> None:
+    wordless = Frame(b'event: ping\ndata: {"type":"ping"}\n\n')
+    vendor.script([Answer((wordless,), usage=(7, 3), fault=Cut(1)), Answer(usage=(9, 3))])
+    stream = await raw(patient)
+    assert len(vendor.calls) == 2
+    (start,) = stream.named("message_start")
+    assert start["message"]["usage"]["input_tokens"] == 9
 
 
 @pytest.mark.parametrize(
@@ -407,12 +428,11 @@ async def test_what_a_vendor_cannot_do_is_named_in_anthropics_words(
 
 async def test_a_silent_stream_pings_but_never_before_the_message(hasty: Service, vendor: Upstream) -> None:
     vendor.script(Answer(("Hel", "lo"), first_delay=0.25, fault=Stall(1)))
-    given = {"model": CLAUDE, "max_tokens": 64, "messages": HELLO, "stream": True}
-    answer = await hasty.alice.http.post("/v1/messages", json=given)
-    before, _, after = answer.text.partition("event: message_start")
-    assert before == before.count(": ping") * ": ping\n\n" != ""
-    assert 'event: ping\ndata: {"type": "ping"}\n\n' in after
-    assert Stream.of(answer.content).events[-1].name == "error"
+    stream = await raw(hasty)
+    names = [event.name for event in stream.events]
+    assert names[:2] == ["message_start", "ping"]
+    assert (names.count("message_start"), names[-1]) == (1, "error")
+    assert "ping" in names[names.index("content_block_start") :]
 
 
 @pytest.mark.parametrize("stream", [True, False])

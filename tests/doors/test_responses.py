@@ -131,6 +131,30 @@ async def test_tools_are_called_and_their_results_go_back(
     assert told.output_text == "Rain."
 
 
+async def test_thoughts_go_back_with_their_seals(client: openai.AsyncOpenAI, vendor: Upstream) -> None:
+    thoughts = (Reasoning("Hm."), Reasoning(signature="c2VhbA=="), Reasoning(redacted="aGlkZGVu"))
+    vendor.script(
+        [Answer((*thoughts, ToolCall("weather", "{}", id="call_a")), finish="tool_calls"), Answer(("Rain.",))]
+    )
+    # What else an answer may hold is of tools that it cannot have.
+    include: Any = ["reasoning.encrypted_content", "web_search_call.action.sources"]
+    asked: Any = {"model": "anthropic/claude-sonnet-4-6", "tools": [WEATHER], "store": False, "include": include}
+    async with client.responses.stream(input="Hello", **asked) as stream:
+        told = await stream.get_final_response()
+    assert [item.type for item in told.output] == ["reasoning", "reasoning", "function_call"]
+
+    history: Any = [
+        {"role": "user", "content": "Hello"},
+        *(item.model_dump(exclude={"parsed_arguments"}, exclude_none=True) for item in told.output),
+        {"type": "function_call_output", "call_id": "call_a", "output": "rain"},
+    ]
+    await client.responses.create(input=history, **asked)
+    assert vendor.calls[-1].body["messages"][1]["content"][:2] == [
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2VhbA=="},
+        {"type": "redacted_thinking", "data": "aGlkZGVu"},
+    ]
+
+
 async def test_an_answer_that_breaks_off_has_failed(client: openai.AsyncOpenAI, vendor: Upstream) -> None:
     vendor.script(Answer(("Hel", "lo"), fault=Cut(1)))
     stream = await client.responses.create(model="openai/gpt", input="Hello", stream=True)
@@ -155,6 +179,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "whose?": ({"input": [{"content": "x"}]}, "input[0].role"),
     "a hosted tool": ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0]"),
     "in the background": ({"input": "x", "background": True}, "background"),
+    "what nobody tells": ({"input": "x", "include": ["message.output_text.logprobs"]}, "include"),
     "a prompt": ({"input": "x", "prompt": {"id": "p"}}, "prompt"),
     "stored with tools": ({"input": "x", "store": True, "tools": [WEATHER]}, "store"),
     "a file's id": (

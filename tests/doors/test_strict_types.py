@@ -24,7 +24,7 @@ from tests.upstream import Upstream
 MODELS = [
     f"{vendor}/{scenario}"
     for vendor in ("openai", "anthropic", "ollama")
-    for scenario in ("echo", "reasoning", "tools", "length", "filter", "no-usage")
+    for scenario in ("echo", "reasoning", "tools", "length", "filter", "refuse", "no-usage")
     if (vendor, scenario) != ("ollama", "filter")  # it has no such ending
 ]
 SAID = "Grüße, 世界 🙂"
@@ -94,7 +94,8 @@ async def test_a_chat_completion_and_its_chunks(patient: Service, vendor: Upstre
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_a_response_and_its_events(patient: Service, vendor: Upstream, model: str) -> None:
-    asked: Any = {"model": model, "input": SAID, "store": False, "tools": [{"type": "function", **FUNCTION}]}
+    sealed: Any = {"store": False, "include": ["reasoning.encrypted_content"]}
+    asked: Any = {"model": model, "input": SAID, "tools": [{"type": "function", **FUNCTION}], **sealed}
     whole = valid(Response, (await posted(patient, "/v1/responses", **asked)).text)
 
     named = events(await posted(patient, "/v1/responses", **asked, stream=True))
