@@ -25,13 +25,19 @@ DOORS: Mapping[str, frozenset[str]] = {
     | _SHOWN
     | _LOCAL
     | {"tool_images", "detail", "format_name", "stop", "seed", "logit_bias", "verbosity"},
-    "responses": _TALK | _CHOOSING | _FORMATS | _SHOWN | {"tool_images", "detail", "format_name", "verbosity", "order"},
+    "responses": _TALK
+    | _CHOOSING
+    | _FORMATS
+    | _SHOWN
+    | {"tool_images", "detail", "format_name", "verbosity", "order", "seals"},
     "messages": _TALK | _CHOOSING | _SHOWN | _ANTHROPIC,
     "ollama": _TALK | _PENALTIES | _FORMATS | _LOCAL | {"stop", "seed"},
 }
 _OPENAI = (_TALK - {"thoughts"}) | _CHOOSING | _PENALTIES | _FORMATS | _SHOWN
 VENDORS: Mapping[str, frozenset[str]] = {
     "openai": _OPENAI | {"detail", "format_name", "stop", "seed", "logit_bias"},
+    "openai-responses": (_OPENAI - _PENALTIES)
+    | {"detail", "format_name", "verbosity", "tool_images", "order", "seals"},
     "compatible": _OPENAI | _LOCAL | {"detail", "format_name", "stop", "seed", "logit_bias", "verbosity"},
     "deepseek": _TALK | _PENALTIES | {"choice", "tool_choice", "json_object", "stop", "pdf", "picture_order", "detail"},
     "anthropic": (_TALK - {"midway", "thoughts"}) | _CHOOSING | _SHOWN | _ANTHROPIC,

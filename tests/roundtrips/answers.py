@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.roundtrips.cases import Call, Part, Say, Thought
+from tests.roundtrips.cases import OPENAI_SEAL, Call, Part, Say, Thought
 from tests.roundtrips.chance import call_id, mapping, text
 from tests.upstream.scenarios import Answer, Chunk, Reasoning, ToolArguments, ToolCall, Usage
 
 _TOOLS = ("weather", "get_time", "search-web")
+SEALING = ("anthropic", "openai-responses")
+"""Vendors whose thoughts come sealed."""
 STOP_SEQUENCE = "</end>"
 """What a request is to name, for a vendor tells which it was."""
 
@@ -53,7 +55,7 @@ def scripted(rng: Random, vendor: str) -> Scripted:
 
 
 def _parts(rng: Random, vendor: str) -> Iterator[Part]:
-    for _ in range(rng.choice((0, 1, 1, 2) if vendor == "anthropic" else (0, 1))):
+    for _ in range(rng.choice((0, 1, 1, 2) if vendor in SEALING else (0, 1))):
         yield _thought(rng, vendor)
     calls = [_call(rng, number) for number in range(rng.choice((0, 0, 1, 2, 3)))]
     if not calls or rng.random() < 0.6:
@@ -69,10 +71,12 @@ def _call(rng: Random, number: int) -> Call:
 
 
 def _thought(rng: Random, vendor: str) -> Thought:
-    """Those of a Claude alone are sealed, shown or not."""
+    """Some vendors seal them, shown or not."""
     seal = f"c2VhbA{rng.randrange(10**6)}=="
-    if vendor != "anthropic":
+    if vendor not in SEALING:
         return Thought(text(rng))
+    if vendor == "openai-responses":
+        return Thought(rng.choice(("", text(rng), text(rng))), OPENAI_SEAL + seal)
     return Thought(hidden=seal) if rng.random() < 0.25 else Thought(rng.choice(("", text(rng), text(rng))), seal)
 
 
@@ -80,7 +84,7 @@ def _usage(rng: Random, vendor: str) -> Usage:
     """As far as the vendor's protocol counts."""
     prompt, completion = rng.randint(100, 10**6), rng.randint(10, 10**5)
     reasoning = rng.randint(0, completion) if vendor != "ollama" else 0
-    return Usage(prompt, completion, rng.randint(0, 50), reasoning, rng.randint(0, 50) if vendor == "anthropic" else 0)
+    return Usage(prompt, completion, rng.randint(0, 50), reasoning, rng.randint(0, 50) if vendor in SEALING else 0)
 
 
 def _in_turn(rng: Random, parts: Sequence[Part], vendor: str) -> Iterator[Chunk]:
@@ -114,7 +118,7 @@ def _chunks(rng: Random, part: Part, number: int, vendor: str) -> Iterator[Chunk
         case Thought(thought, seal):
             *before, last = pieces(rng, thought) or [b""]
             yield from map(Reasoning, before)
-            yield Reasoning(last, signature=seal)
+            yield Reasoning(last, signature=None if seal is None else seal.removeprefix(OPENAI_SEAL))
         case Call(identity, name, arguments):
             # An Ollama has the object itself there, on one line.
             indent = rng.choice((None, None, 1)) if vendor != "ollama" else None

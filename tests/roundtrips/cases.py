@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import zip_longest
 from typing import Any
 
+OPENAI_SEAL = "openai:"
+"""Before a seal of OpenAI's, as everybody else sees it; one of Anthropic's stands bare."""
+
 
 @dataclass(frozen=True, slots=True)
 class Say:

@@ -6,7 +6,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from tests.roundtrips.cases import Call, Case, Format, Link, Mark, Paper, Part, Result, Say, Show, Thought, Tool, Turn
+from tests.roundtrips.cases import (
+    OPENAI_SEAL,
+    Call,
+    Case,
+    Format,
+    Link,
+    Mark,
+    Paper,
+    Part,
+    Result,
+    Say,
+    Show,
+    Thought,
+    Tool,
+    Turn,
+)
 
 # Nothing that a protocol's framing, quoting or line ends could trip over is missing here.
 _PIECES = (
@@ -208,7 +223,9 @@ def _thought(rng: Random, says: Says) -> Thought:
     seal = "".join(rng.choices(_SAFE + "+/=", k=40))
     if "seals" not in says or rng.random() < 0.2:
         return Thought(text(rng))
-    return Thought(hidden=seal) if rng.random() < 0.3 else Thought(rng.choice(("", text(rng))), seal)
+    if rng.random() < 0.3:
+        return Thought(hidden=seal)
+    return Thought(rng.choice(("", text(rng))), rng.choice(("", OPENAI_SEAL)) + seal)
 
 
 def _results(rng: Random, says: Says, calls: list[Call]) -> list[Part]:

@@ -124,7 +124,10 @@ def _output(item: Json) -> Part:
         case "message":
             return Say(held)
         case "reasoning":
-            return Thought(held)
+            sealed = item.get("encrypted_content")
+            if sealed is not None and sealed.startswith("redacted:"):
+                return Thought(held, hidden=sealed.removeprefix("redacted:"))
+            return Thought(held, sealed)
         case _:
             return Call(item["call_id"], item["name"], json.loads(held))
 
@@ -135,6 +138,8 @@ def _held(item: Json) -> str:
             return said
         case {"type": "reasoning", "summary": [{"type": "summary_text", "text": str(thought)}]}:
             return thought
+        case {"type": "reasoning", "summary": []}:
+            return ""
         case {"type": "function_call", "arguments": str(arguments)}:
             return arguments
         case _:

@@ -1,12 +1,13 @@
 """What a vendor is to hear of a case, all that it has a word for, and what was lost on the way."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tests.roundtrips.abilities import VENDORS
 from tests.roundtrips.cases import (
+    OPENAI_SEAL,
     Call,
     Case,
     Format,
@@ -28,11 +29,19 @@ from tests.roundtrips.cases import (
 from tests.roundtrips.readers import READERS
 
 _LONGEST_OPENAI_ID = 40
+_LEAST_TOKENS = 16
+_TOOL = Tool("f1", None, {"type": "object", "properties": {}})
 _ANTHROPIC_ID = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 def settled(case: Case, vendor: str) -> Case:
-    """The case with no two options that the vendor's model refuses together (`claude-sonnet-4-6`)."""
+    """The case with no two options that the vendor's model refuses together (`claude-sonnet-4-6`); with a tool, and no
+    lower bound than it takes, for one that is asked elsewhere without (`gpt-6.1-terra`)."""
+    if vendor == "openai-responses":
+        options = dict(case.options)
+        if "max_tokens" in options:
+            options["max_tokens"] = max(options["max_tokens"], _LEAST_TOKENS)
+        return replace(case, options=options, tools=case.tools or (_TOOL,))
     if vendor != "anthropic":
         return case
     out: tuple[str, ...] = ("top_p",) if "temperature" in case.options else ()
@@ -43,7 +52,7 @@ def settled(case: Case, vendor: str) -> Case:
 
 def keeps_id(vendor: str, call_id: str) -> bool:
     """OpenAI's have a limit, and Anthropic's a pattern; another name for the call is as good."""
-    if vendor in ("openai", "compatible", "deepseek"):
+    if vendor in ("openai", "openai-responses", "compatible", "deepseek"):
         return len(call_id) <= _LONGEST_OPENAI_ID
     return vendor != "anthropic" or _ANTHROPIC_ID.fullmatch(call_id) is not None
 
@@ -87,6 +96,8 @@ def _system(case: Case, vendor: str) -> tuple[Say | Mark, ...]:
 def _tool(tool: Tool, vendor: str) -> Tool:
     if vendor == "anthropic":
         return replace(tool, strict=tool.strict or None)
+    if vendor == "openai-responses":  # where one is strict of which nothing is said
+        return replace(tool, strict=bool(tool.strict), mark=None)
     return replace(tool, strict=tool.strict if "strict" in VENDORS[vendor] else None, mark=None)
 
 
@@ -127,9 +138,10 @@ def _told(part: Part, vendor: str, *, thoughts: bool) -> Iterator[Part]:
     hears = VENDORS[vendor]
     match part:
         case Thought():
-            yield from _thought(part, hears) if thoughts else ()
+            yield from _thought(part, vendor) if thoughts else ()
         case Show() | Link():
-            yield part if "detail" in hears else replace(part, detail=None)
+            unsaid = "detail" not in hears or (vendor == "openai-responses" and part.detail == "auto")
+            yield replace(part, detail=None) if unsaid else part
         case Paper(data, title):
             yield part if vendor == "anthropic" else Paper(data, title or "document.pdf")
         case Result():
@@ -140,9 +152,11 @@ def _told(part: Part, vendor: str, *, thoughts: bool) -> Iterator[Part]:
             yield part
 
 
-def _thought(part: Thought, hears: Collection[str]) -> Iterator[Part]:
-    """Sealed where seals are read, for without one nothing can be done with it there; else the text alone."""
-    if "seals" in hears and (part.seal or part.hidden):
-        yield part
+def _thought(part: Thought, vendor: str) -> Iterator[Part]:
+    """Sealed where its seal is read, for without one nothing can be done with it there; else the text alone."""
+    hears, openais = VENDORS[vendor], (part.seal or "").startswith(OPENAI_SEAL)
+    if "seals" in hears:
+        if openais == (vendor == "openai-responses") and (part.seal or part.hidden):
+            yield part
     elif "thoughts" in hears and part.text:
         yield Thought(part.text)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.roundtrips.cases import (
+    OPENAI_SEAL,
     Call,
     Format,
     Heard,
@@ -113,6 +114,81 @@ def _openai_options(body: Body) -> Iterator[tuple[str, Any]]:
                 yield "effort", "none"
         elif name not in (*_FRAME, "response_format"):
             yield names.get(name, name), tuple(value) if isinstance(value, list) else value
+
+
+# OpenAI's responses
+
+
+def responses(body: Body) -> Heard:
+    assert (body["stream"], body["store"], body["include"]) == (True, False, ["reasoning.encrypted_content"])
+    choice = body.get("tool_choice", "auto")
+    text = body.get("text", {})
+    return Heard(
+        system=(Say(body["instructions"]),) if "instructions" in body else (),
+        said=[said for item in body["input"] for said in _response_item(item)],
+        tools=tuple(map(_response_tool, body["tools"])),
+        choice=choice if isinstance(choice, str) else f":{choice['name']}",
+        one_at_a_time=body.get("parallel_tool_calls") is False,
+        format=_response_format(text.get("format")),
+        options=dict(_response_options(body, text)),
+    )
+
+
+def _response_item(item: Body) -> Iterator[tuple[str, Part]]:
+    match item:
+        case {"type": "reasoning", "summary": summary, "encrypted_content": seal}:
+            yield "assistant", Thought("".join(part["text"] for part in summary), OPENAI_SEAL + seal)
+        case {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}:
+            yield "assistant", Call(call_id, name, json.loads(arguments))
+        case {"type": "function_call_output", "call_id": call_id, "output": str(output)}:
+            yield "user", Result(call_id, output)
+        case {"type": "function_call_output", "call_id": call_id, "output": output}:
+            parts = list(map(_response_part, output))
+            text = "".join(part.text for part in parts if isinstance(part, Say))
+            yield "user", Result(call_id, text, shown=tuple(part for part in parts if isinstance(part, Show)))
+        case {"role": role, "content": content}:
+            parts = [Say(content)] if isinstance(content, str) else list(map(_response_part, content))
+            for part in joined(parts):
+                yield "system" if role == "developer" else role, part
+        case _:
+            raise AssertionError(item)
+
+
+def _response_part(part: Body) -> Part:
+    detail = None if part.get("detail") == "auto" else part.get("detail")
+    match part:
+        case {"type": "input_text" | "output_text", "text": text}:
+            return Say(text)
+        case {"type": "input_image", "image_url": url}:
+            return Show(*_data_url(url), detail) if url.startswith("data:") else Link(url, detail)
+        case {"type": "input_file", "file_data": url, "filename": name}:
+            data, media_type = _data_url(url)
+            assert media_type == "application/pdf"
+            return Paper(data, name)
+        case _:
+            raise AssertionError(part)
+
+
+def _response_tool(tool: Body) -> Tool:
+    assert tool["type"] == "function"
+    return Tool(tool["name"], tool.get("description"), tool["parameters"], tool["strict"])
+
+
+def _response_format(given: Body | None) -> Format | None:
+    if given is None or given["type"] == "json_object":
+        return None if given is None else Format()
+    assert given["type"] == "json_schema"
+    return Format(given["schema"], given["name"], given.get("description"), given.get("strict"))
+
+
+def _response_options(body: Body, text: Body) -> Iterator[tuple[str, Any]]:
+    yield from ((name, body[name]) for name in ("temperature", "top_p") if name in body)
+    if "max_output_tokens" in body:
+        yield "max_tokens", body["max_output_tokens"]
+    if "verbosity" in text:
+        yield "verbosity", text["verbosity"]
+    if "effort" in body["reasoning"]:
+        yield "effort", body["reasoning"]["effort"]
 
 
 # Anthropic's
@@ -245,6 +321,7 @@ def _ollama_options(body: Body) -> Iterator[tuple[str, Any]]:
 
 READERS: Mapping[str, Callable[[Body], Heard]] = {
     "openai": openai,
+    "openai-responses": responses,
     "compatible": openai,
     "deepseek": openai,
     "anthropic": anthropic,

@@ -13,6 +13,7 @@ from app.providers.anthropic.events import EventReader
 from app.providers.ndjson import LineSplitter
 from app.providers.ollama.lines import LineReader
 from app.providers.openai.chunks import ChunkReader
+from app.providers.openai.response_events import ResponseReader
 from app.providers.relay import Reader, Splitter
 from app.providers.sse import EventSplitter
 from app.wire.anthropic_messages import MessageStream, message
@@ -28,6 +29,7 @@ from tests.upstream.dialects import Flood
 from tests.upstream.dialects.anthropic import Anthropic
 from tests.upstream.dialects.ollama import Ollama
 from tests.upstream.dialects.openai import OpenAI
+from tests.upstream.dialects.responses import Responses
 from tests.upstream.scenarios import Answer
 
 _MOST_BYTES = 1 << 24
@@ -50,18 +52,19 @@ class Vendor:
 
 VENDORS: Mapping[str, Vendor] = {
     "openai": Vendor(OpenAI(), EventSplitter, ChunkReader),
+    "openai-responses": Vendor(Responses(), EventSplitter, ResponseReader),
     "anthropic": Vendor(Anthropic(), EventSplitter, EventReader),
     "ollama": Vendor(Ollama(), LineSplitter, LineReader),
 }
 STREAMS: Mapping[str, Callable[[], Dialect]] = {
     "chat": lambda: ChatCompletionStream("chatcmpl-1", 1, "m", include_usage=True),
-    "responses": lambda: ResponseStream(_ABOUT),
+    "responses": lambda: ResponseStream(_ABOUT, with_seals=True),
     "messages": lambda: MessageStream("msg_1", "m"),
     "ollama": lambda: OllamaStream("m", generate=False),
 }
 WHOLES: Mapping[str, Callable[[WholeAnswer], bytes]] = {
     "chat": lambda answer: chat_completion(answer, "chatcmpl-1", 1, "m"),
-    "responses": lambda answer: whole_response(answer, _ABOUT),
+    "responses": lambda answer: whole_response(answer, _ABOUT, with_seals=True),
     "messages": lambda answer: message(answer, "msg_1", "m"),
     "ollama": lambda answer: whole_answer(answer, "m", generate=False, began=0),
 }

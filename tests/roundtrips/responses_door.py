@@ -14,6 +14,7 @@ def spelled(case: Case, rng: Random) -> Json:
     body = {
         "model": "vendor/model",
         "store": False,
+        "include": ["reasoning.encrypted_content"],
         "input": [item for turn in case.turns for item in _items(turn, rng)],
         **openai_choice(case, rng, lambda name: {"type": "function", "name": name}),
         **told(tools=[{"type": "function", **function(tool)} for tool in case.tools] or None),
@@ -66,8 +67,10 @@ def _answered_item(part: Part, rng: Random) -> Json:
     match part:
         case Say(text):
             return _item("assistant", text, "output_text", rng)
-        case Thought(text):
-            return {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": text}]}
+        case Thought(text, seal, hidden):
+            summary = [{"type": "summary_text", "text": text}] if text else []
+            sealed = f"redacted:{hidden}" if hidden else seal
+            return {"type": "reasoning", "id": "rs_1", "summary": summary} | told(encrypted_content=sealed)
         case Call(call_id, name, arguments):
             spelled = json.dumps(arguments, ensure_ascii=False)
             return {"type": "function_call", "id": "fc_1", "call_id": call_id, "name": name, "arguments": spelled}

@@ -36,9 +36,7 @@ def told(answer: Scripted, door: str, *, sequence: str | None = STOP_SEQUENCE) -
 
 
 def _parts(parts: Sequence[Part], door: str) -> Sequence[Part]:
-    if door == "messages":
+    if door in ("messages", "responses"):
         return parts
     plain = [replace(part, seal=None) if isinstance(part, Thought) else part for part in parts]
-    if door == "responses":
-        return [part for part in plain if not isinstance(part, Thought) or part.text]
     return [*sorted_out(plain)]

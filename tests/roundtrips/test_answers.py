@@ -60,7 +60,7 @@ def test_a_response_holds_the_same_items_streamed_and_whole(vendor: str) -> None
         assert last == json.loads(relaying.whole("responses", events)), seed
 
 
-@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+@pytest.mark.parametrize("vendor", ["openai", "openai-responses", "anthropic"])
 def test_a_call_that_was_cut_is_told_as_far_as_it_came(vendor: str) -> None:
     """But by Ollama's protocol, which knows whole calls alone."""
     rng = drawn("cut")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from app.providers.ollama.adapter import OllamaProvider
 from app.providers.ollama.requests import chat_body as ollama_body
 from app.providers.openai import servers
 from app.providers.openai.requests import chat_body as openai_body
+from app.providers.openai.response_requests import response_body
 from app.providers.openai.servers import Server
 from app.schemas.anthropic_messages import MessagesBody
 from app.schemas.ollama_chat import OllamaChatBody
@@ -49,6 +50,8 @@ def _speaking_openai(provider: str, model: str, server: Server) -> Vendor:
 
 VENDORS: Mapping[str, Vendor] = {
     "openai": _speaking_openai("openai", "gpt-4.1", Server.OFFICIAL),
+    # One whose tools OpenAI takes at that route alone, where there are no others.
+    "openai-responses": replace(_speaking_openai("openai", "gpt-6.1-terra", Server.OFFICIAL), spell=response_body),
     "compatible": _speaking_openai("openai", "any-model", Server.OTHER),
     "deepseek": _speaking_openai("deepseek", "deepseek-flash", Server.DEEPSEEK),
     "anthropic": Vendor(
