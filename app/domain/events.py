@@ -159,7 +159,7 @@ class Kind(StrEnum):
     """Of a job, whose followers are told in the same way."""
 
 
-class LogEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class LogEvent(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """One numbered event of a generation: `seq` counts from 1 without gaps, `payload` is encoded JSON on one line."""
 
     seq: int

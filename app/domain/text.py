@@ -12,8 +12,8 @@ import msgspec
 # What may not be spliced: raw control characters (a lone CR ends a line of an event stream), escapes that can hide a
 # NUL or half a surrogate pair, and the separators NEL, LS and PS, at which many hand-written clients split lines.
 _UNSAFE = re.compile(rb"[\x00-\x1f]|\\u|\xc2\x85|\xe2\x80[\xa8\xa9]")
-# One string, not empty, whose only escapes are those of a single letter; the quantifiers give nothing back.
-_PLAIN = re.compile(rb'"(?:[^"\\\x00-\x1f\xc2\xe2]++|\\["\\/bfnrt]|\xc2(?!\x85)|\xe2(?!\x80[\xa8\xa9]))++"')
+# One string, not empty, whose only escapes are of a quote or of white space; the quantifiers give nothing back.
+_PLAIN = re.compile(rb'"(?:[^"\\\x00-\x1f\xc2\xe2]++|\\["bfnrt]|\xc2(?!\x85)|\xe2(?!\x80[\xa8\xa9]))++"')
 _SEPARATORS = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]")
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 

@@ -30,10 +30,9 @@ class EventLog:
         """Of the events that readers may see."""
         return self._published
 
-    @property
-    def newest(self) -> LogEvent:
-        """Of those events. Raises IndexError where there is none."""
-        return self._events[self._published - 1]
+    def numbered(self, seq: int) -> LogEvent:
+        """One of those events."""
+        return self._events[seq - 1]
 
     @property
     def written_seq(self) -> int:

@@ -13,14 +13,14 @@ from app.providers.templates import ChunkTemplate
 from app.providers.verdicts import PROTOCOL
 
 _FRUITLESS = 8
-"""Templates after which an answer is taken for one whose chunks are all different."""
+"""Templates more than chunks that were like one, after which an answer is taken for one of chunks that differ."""
 
 
 class AnswerReader:
     """Turns a vendor's events into ours (`app.providers.relay.Reader`); one for each answer.
 
-    A vendor's reader says in `_read` what one of its events means. One that says nothing but a text, or a thought, must
-    leave the reader as it was, wherever `_steady` is true: the next that is like it is then not decoded.
+    A vendor's reader says in `_read` what one of its events means. Where `_steady` is true behind one that said nothing
+    but a text, or a thought, another that is like it must change nothing more: it is then not decoded.
     """
 
     __slots__ = ("_learnable", "_reasoning", "_template", "_text", "done", "failure", "finished")
@@ -42,7 +42,8 @@ class AnswerReader:
         try:
             for payload in payloads:
                 if (template := self._template) is not None and (written := template.read(payload)) is not None:
-                    self._learnable = _FRUITLESS
+                    if self._learnable < _FRUITLESS:
+                        self._learnable += 1
                     events.append(written)
                 elif payload:
                     self._parse(payload, events)
@@ -75,8 +76,8 @@ class AnswerReader:
         if self._learnable and len(events) == known + 1 and self._steady:
             said = events[-1]
             if isinstance(said, TextDelta | ReasoningDelta):
-                self._learnable -= 1
                 self._template = ChunkTemplate.of(payload, said, self.varying)
+                self._learnable -= self._template is not None
 
     def _think(self, text: Raw, events: list[ProviderEvent]) -> bool:
         """Add what was thought; answers whether it was anything."""

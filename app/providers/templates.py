@@ -8,8 +8,10 @@ from app.domain.text import is_plain
 
 Written = TextDelta | ReasoningDelta
 
-# With none of these in it, a string is the same again after it was decoded, made safe and encoded.
+# In a chunk with none of these a text that had to be altered stands nowhere: altered, it holds one of them.
 _ALTERED = re.compile(rb"\\|\x00|\xef\xbf\xbd")
+_LONGEST = 4096
+"""Bytes of a chunk that is learnt from: what is kept of it stays for the rest of an answer."""
 _IGNORED = re.compile(rb'"[^"\\\x00-\x1f\x80-\xff]*+"')
 
 
@@ -17,7 +19,7 @@ class ChunkTemplate:
     """A chunk around its text, and around the value of one more field if that is different in each, and is not read.
 
     JSON is read from left to right: where the bytes before a string are the same, a whole string follows and then the
-    same bytes again, it says the same but for that string. To see that takes 0.6 µs, to decode the chunk 3 to 4.
+    same bytes again, it says the same but for that string.
     """
 
     __slots__ = ("_after", "_before", "_between", "_end", "_kind", "_start", "_text_first")
@@ -39,10 +41,11 @@ class ChunkTemplate:
 
         Its group `value` is the string. None where the chunk does not show for certain which string is the text.
         """
-        if _ALTERED.search(chunk) or chunk.count(said.raw) != 1:
+        at = chunk.find(said.raw)
+        if len(chunk) > _LONGEST or at < 0 or chunk.rfind(said.raw) != at or _ALTERED.search(chunk):
             return None
         kind = type(said)
-        before, _, after = chunk.partition(said.raw)
+        before, after = chunk[:at], chunk[at + len(said.raw) :]
         if varying is None:
             return cls(kind, before, after)
         if found := varying.search(after):

@@ -175,7 +175,7 @@ class _Reading:
             if log.last_seq != seq or log.ended or log.parted or self._unsent is not None or pipe.paused or pipe.gone:
                 self._write_on()
             elif not self.finished.done():  # one more: nearly always
-                self._send(self._encode(log.newest), seq)
+                self._send(self._encode(log.numbered(seq)), seq)
         except Exception:
             logger.exception("a stream could not be written")
             self._pipe.abort()
