@@ -10,11 +10,11 @@ from tests.process.conftest import Launch
 
 
 async def test_stopped_and_continued_the_loop_is_not_blamed(launch: Launch) -> None:
-    process = await launch(watchdog_seconds="0.3")
+    process = await launch(watchdog_seconds="1")
     process.output = b""
 
     process.signal(signal.SIGSTOP)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(2.5)
     process.signal(signal.SIGCONT)
     async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         for _ in range(3):
