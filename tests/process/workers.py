@@ -39,10 +39,10 @@ class Workers:
                         return scrape
                 await asyncio.sleep(0.1)
 
-    async def writing(self) -> dict[int, int]:
-        """How many answers each writes."""
+    async def measured(self, name: str, **labels: str) -> dict[int, float]:
+        """What each worker says of itself."""
         scrape = await self.complete(len(self.pids))
-        return {number: int(scrape.value("ai_live_generations", worker=str(number))) for number in sorted(self.pids)}
+        return {number: scrape.value(name, worker=str(number), **labels) for number in sorted(self.pids)}
 
     @property
     def _told(self) -> list[tuple[int, int]]:
