@@ -30,7 +30,7 @@ NPM_STAMP := $(if $(shell command -v npm)$(filter true 1,$(CI)),tests/clients/no
 LANGCHAIN := tests/clients/.langchain
 LANGCHAIN_STAMP := $(LANGCHAIN)/.installed
 
-.PHONY: help run worker test fuzz check chaos rolling bench load eval migrate admin format lock clean
+.PHONY: help install run worker test fuzz check chaos rolling bench load eval migrate admin format lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
@@ -39,7 +39,7 @@ run: $(RUN_STAMP) ## Migrate the database and start the service; Ctrl-C lets run
 	@$(BIN)/python -m app.cli migrate
 	@exec $(BIN)/python -m app.main
 
-test: $(TEST_STAMP) $(LANGCHAIN_STAMP) $(NPM_STAMP) ## Run the tests on all cores; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
+test: install ## Run the tests on all cores; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
 	@$(PYTEST) $(if $(ARGS)$(TEST_REDIS_URL),$(ARGS),$(ON_ALL_CORES) --ignore $(ALONE))
 	@$(if $(ARGS)$(TEST_REDIS_URL),,$(PYTEST) $(ALONE))
 
@@ -72,6 +72,8 @@ load: $(TEST_STAMP) ## Measure what one worker holds: users, open streams, reade
 
 eval: $(TEST_STAMP) ## Measure how well documents are read and found, on public sets: `make eval DATA=<folder>`; ARGS="--help" lists the options
 	@$(BIN)/python -m tests.eval "$(DATA)" $(ARGS)
+
+install: $(TEST_STAMP) $(LANGCHAIN_STAMP) $(NPM_STAMP) ## Install all that the other targets install on their way; `make -j install` at once
 
 worker: $(RUN_STAMP) ## Read documents for a service with JOBS=celery; as many of these as are needed
 	@exec $(BIN)/python -m app.worker
