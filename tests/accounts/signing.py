@@ -28,7 +28,7 @@ class SignIn:
 
 async def sign_in(backend: Client, user: User, *, agent: str = "tests") -> SignIn:
     """Once more, as from another device."""
-    async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN) as http:
+    async with httpx.AsyncClient(base_url=backend.url, timeout=60, trust_env=False, verify=PLAIN) as http:
         form = {"username": user.email, "password": PASSWORD}
         answer = await http.post("/auth/login", data=form, headers={"User-Agent": agent})
         assert answer.status_code == 200, answer.text
@@ -38,7 +38,7 @@ async def sign_in(backend: Client, user: User, *, agent: str = "tests") -> SignI
 
 async def ask(backend: Client, method: str, path: str, **request: Any) -> httpx.Response:
     """One request of a client that has nothing but what the request says."""
-    async with httpx.AsyncClient(base_url=backend.url, timeout=20, trust_env=False, verify=PLAIN) as http:
+    async with httpx.AsyncClient(base_url=backend.url, timeout=60, trust_env=False, verify=PLAIN) as http:
         return await http.request(method, path, **request)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import re
-import sqlite3
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from tests.accounts.behind import alter, rows
 from tests.accounts.signing import ask, is_problem
 from tests.backend import Backend, User
 from tests.conftest import Serve
+from tests.holding import held
 from tests.routers.conftest import Logs
 from tests.upstream import Upstream
 
@@ -491,14 +491,10 @@ async def test_a_database_that_takes_no_writes_lets_a_key_read(
 async def test_a_database_that_is_kept_from_writing_holds_no_key_up(serve: Serve, database_url: str) -> None:
     backend = await serve(database_statement_timeout=1)
     key = await key_of(await backend.user())
-    holder = sqlite3.connect(database_url.partition("///")[2], isolation_level=None)
-    try:
-        holder.execute("BEGIN IMMEDIATE")
+    async with held(database_url.partition("///")[2]):
         began = time.monotonic()
         assert [await opens(backend, key) for _ in range(10)] == [200] * 10
         assert time.monotonic() - began < 12
-    finally:
-        holder.close()
 
 
 # What else is shown as a credential

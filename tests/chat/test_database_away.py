@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +20,7 @@ from tests.backend import PLAIN, Backend, User
 from tests.chat.ledger import booked
 from tests.conftest import Serve
 from tests.follower import Follower
+from tests.holding import held
 from tests.mariadb_server import MariaDBServer
 from tests.postgresql import PostgreSQL
 from tests.upstream import Answer, Upstream
@@ -200,17 +200,11 @@ async def test_a_locked_file_is_refused_before_any_call(
     backend = await serve(database_url=f"sqlite:///{file}", database_statement_timeout=0.5)
     alice = await backend.user()
     assert (await alice.chat("Hello")).text == "Fine."
-    other = sqlite3.connect(file, isolation_level=None)
-    try:
-        other.execute("BEGIN EXCLUSIVE")
-
+    async with held(file):
         await asyncio.gather(*(refused(alice, "/ai/chat/stream", within=3) for _ in range(4)))
 
         assert len(upstream.calls) == 1
-        other.execute("ROLLBACK")
-        await recovered(alice, within=2)
-    finally:
-        other.close()
+    await recovered(alice, within=2)
     assert len((await alice.http.get("/conversations")).json()["items"]) == 2
 
 

