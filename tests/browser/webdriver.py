@@ -62,7 +62,7 @@ class Browser:
         """The body of a function, with `arguments`; a promise that it returns is waited for."""
         return await self._call("POST", "/execute/sync", script=script, args=list(arguments))
 
-    async def until(self, expression: str, *, within: float = 10.0) -> Any:
+    async def until(self, expression: str, *, within: float = 30.0) -> Any:
         """Wait until an expression is true in the page, and answer its value."""
         try:
             async with asyncio.timeout(within):

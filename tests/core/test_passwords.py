@@ -12,6 +12,9 @@ from argon2.low_level import Type, hash_secret
 from app.core.errors import Overloaded
 from app.core.passwords import Passwords
 
+SLOW = 8 * Passwords.MEMORY_KIB
+"""A hash takes some tenths of a second: tests that count who has a place have theirs meanwhile."""
+
 
 @pytest.fixture
 async def passwords() -> AsyncIterator[Passwords]:
@@ -64,7 +67,7 @@ async def test_nobody_has_no_password_and_costs_as_much(passwords: Passwords) ->
 
 
 async def test_too_many_hashes_at_once_are_refused_and_room_comes_back() -> None:
-    passwords = Passwords(workers=2, waiting=3)
+    passwords = Passwords(workers=2, waiting=3, memory_kib=SLOW)
     outcomes = await asyncio.gather(*(passwords.hash("x") for _ in range(9)), return_exceptions=True)
     assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 4
     assert await passwords.hash("x")
@@ -72,7 +75,7 @@ async def test_too_many_hashes_at_once_are_refused_and_room_comes_back() -> None
 
 
 async def test_leaving_early_gives_up_the_place() -> None:
-    passwords = Passwords(workers=2, waiting=3)
+    passwords = Passwords(workers=2, waiting=3, memory_kib=SLOW)
     waiting = [asyncio.create_task(passwords.hash("x")) for _ in range(5)]
     await asyncio.sleep(0)
     for task in waiting:

@@ -61,6 +61,19 @@ async def gone(pid: int) -> bool:
     return not lives(pid)
 
 
+async def impatient(folder: Path, **limits: float) -> EmbeddedVectors:
+    """One that waits a second for its engine, with a point of alice's; to begin, a busy machine takes longer."""
+    store, first = EmbeddedVectors(folder, patience=1, **limits), point({1: 1.0})
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await store.open(SPACE)
+                await store.upsert(SPACE, ALICE, [first])
+                return store
+            except VectorsUnavailable:
+                await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "vectors"
@@ -155,9 +168,7 @@ async def test_a_broken_space_says_so_and_harms_no_other(store: EmbeddedVectors,
 
 
 async def test_a_frozen_engine_keeps_nobody_waiting(folder: Path) -> None:
-    store = EmbeddedVectors(folder, patience=1)
-    await store.open(SPACE)
-    await store.upsert(SPACE, ALICE, [point({1: 1.0})])
+    store = await impatient(folder)
     os.kill(engine_of(store), signal.SIGSTOP)
 
     began = time.monotonic()
@@ -176,9 +187,7 @@ async def test_a_frozen_engine_keeps_nobody_waiting(folder: Path) -> None:
 
 
 async def test_an_engine_that_stays_frozen_is_replaced(folder: Path) -> None:
-    store = EmbeddedVectors(folder, patience=1, stall=2)
-    await store.open(SPACE)
-    await store.upsert(SPACE, ALICE, [point({1: 1.0})])
+    store = await impatient(folder, stall=2)
     frozen = engine_of(store)
     os.kill(frozen, signal.SIGSTOP)
 
