@@ -11,6 +11,7 @@ from app.domain.chat import Turn
 from app.domain.documents import Document, DocumentStatus
 from app.domain.files import StoredFile
 from app.domain.identity import Principal
+from app.parsing.errors import NoText
 from app.parsing.kinds import FileKind
 from app.providers.catalogue import Catalogue
 from app.services.chat import ChatService, Started
@@ -140,7 +141,7 @@ class Analysis:
             if found is None or job is None:
                 return  # deleted meanwhile, as the answer will say
             if (mishap := found.mishap) is not None:
-                if mishap.code == "no_text" and sees:
+                if mishap.code == NoText.code and (sees or takes_it):
                     return
                 raise DocumentUnreadable(mishap.code, mishap.detail)
             opened = job.page_count is not None

@@ -15,6 +15,7 @@ from app.domain.files import StoredFile
 from app.domain.prompts import Image, Part, Pdf
 from app.domain.sources import UsedFile
 from app.domain.tokens import estimate
+from app.parsing.errors import NoText
 from app.parsing.kinds import FileKind
 from app.services.document_adding import DocumentAdding
 from app.services.excerpts import excerpts, whole
@@ -229,19 +230,21 @@ class _Showing:
         pictures: Sequence[bytes] = ()
         room = _IMAGES - self._shown.pictures
         sees = Input.IMAGE in self._card.inputs and room > 0 and self._has_time()
-        if code == "no_text" and file.media_type == _PDF and sees:
+        if code == NoText.code and file.media_type == _PDF and sees:
             pictures = await self._house.pages.of(file, room)
         seen = [each for each in pictures if self._take(len(each))]
         self._shown.parts += [Image(each, FileKind.PNG.media_type) for each in seen]
         self._tell(file.id, file.name, "pages" if seen else "unread", None if seen else code)
 
     async def _page_count(self, document: Document) -> int | None:
-        """Once it was opened; None for what cannot be, or was not in time."""
+        """Once it was opened; None for what cannot be, or was not in time. Of a scan it is known as well."""
         while self._has_time():
             async with self._house.database.snapshot() as tx:
                 job = await tx.jobs.find(self._user_id, document.id)
-            if job is None or job.mishap is not None or job.page_count is not None:
-                return job.page_count if job and job.mishap is None else None
+            if job is None or (job.mishap is not None and job.mishap.code != NoText.code):
+                return None
+            if job.mishap is not None or job.page_count is not None:
+                return job.page_count
             await asyncio.sleep(_GLANCE)
         return None
 

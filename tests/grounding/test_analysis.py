@@ -72,17 +72,22 @@ async def test_another_is_given_its_text_and_the_conversation_goes_on(alice: Use
     assert "summarize" in prompt(upstream.calls[0])
 
 
-async def test_a_scan_is_shown_as_pictures_to_who_sees_and_refused_to_who_does_not(
+async def test_a_scan_is_shown_as_it_is_then_as_pictures_and_refused_to_who_sees_nothing(
     alice: User, upstream: Upstream
 ) -> None:
     scan = scanned()
 
-    stream = await analyze(alice, scan, model="openai/gpt-5")
+    first = await analyze(alice, scan, model="openai/gpt-5")
+    again = await analyze(alice, scan, model="openai/gpt-5")  # by now it is known to have no text
+    later = await alice.chat("And how old?", conversation_id=first.start["conversation_id"])
     refused = await alice.http.post("/analyze/pdf", files={"file": ("scan.pdf", scan)})
 
-    assert used(stream) == [("bridge.pdf", "pages")]
-    picture = upstream.calls[0].body["messages"][-1]["content"][0]["image_url"]["url"]
-    assert b64decode(picture.partition(",")[2]).startswith(b"\x89PNG")
+    assert used(first) == used(again) == [("bridge.pdf", "pdf")]
+    assert used(later) == [("bridge.pdf", "pages")]
+    given = [call.body["messages"] for call in upstream.calls]
+    assert [b64decode(given[n][-1]["content"][0]["file"]["file_data"].partition(",")[2]) for n in (0, 1)] == [scan] * 2
+    (picture,) = [part for told in given[2] for part in told["content"] if "image_url" in part]
+    assert b64decode(picture["image_url"]["url"].partition(",")[2]).startswith(b"\x89PNG")
     assert (refused.status_code, refused.json()["code"]) == (422, "no_text")
 
 
@@ -178,8 +183,7 @@ async def test_a_file_that_others_ask_about_stays_when_one_is_refused(alice: Use
     seeing = await alice.http.post("/analyze/pdf", files=scan, data={"model": "openai/gpt-5"})
 
     assert (await blind).json()["code"] == "no_text"
-    ((name, how),) = used(Stream.of(seeing.content))
-    assert (name, how in ("pdf", "pages")) == ("scan.pdf", True)  # as it is, if by then it is known how long it is
+    assert used(Stream.of(seeing.content)) == [("scan.pdf", "pdf")]
     assert len((await alice.http.get("/files")).json()["items"]) == 1
 
 
