@@ -300,7 +300,7 @@ async def test_a_drain_waits_for_what_is_asked_and_books_what_it_cuts(
         ]
         await vendor.requested(3)
         left.cancel()
-        draining = asyncio.create_task(service.backend.house.drain(0.2))
+        draining = asyncio.create_task(service.backend.house.drain(1.0))
         await asyncio.sleep(0.02)
         refused = await asked(service, model="openai/m", input="x")
         await vendor.finish(request=next(call for call in vendor.calls if call.body["input"] == ["in time"]))

@@ -56,7 +56,10 @@ async def test_who_is_locked_out_by_whichever_instance(service: Service, vendor:
     async with asyncio.timeout(3):
         told_so(list(await asyncio.gather(*answers)))
     assert {call.ended for call in vendor.calls} == {"aborted"}
-    booked = await rows(service.database_url, select(usage_records.c.outcome).where(usage_records.c.user_id == me))
+    outcomes = select(usage_records.c.outcome).where(usage_records.c.user_id == me)
+    async with asyncio.timeout(10):
+        while len(booked := await rows(service.database_url, outcomes)) < len(WAYS):
+            await asyncio.sleep(0.05)
     assert [each["outcome"] for each in booked] == ["stopped"] * len(WAYS)
 
 

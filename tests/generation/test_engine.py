@@ -16,6 +16,7 @@ from app.domain.chat import Generation
 from app.domain.events import Finish, FinishReason, Kind, Prompted, ProviderEvent, TextDelta, Usage
 from app.domain.prompts import ModelMessage, ModelRequest
 from app.domain.providers import Provider
+from app.domain.usage import Attempt
 from app.generation.attempts import Price
 from app.generation.checkpoints import Checkpointer
 from app.generation.deadline import TimeLimits
@@ -158,9 +159,14 @@ async def test_a_run_that_does_not_heed_the_drain_is_booked_all_the_same(
 
     assert [event.kind for event in log.after(0)[-2:]] == [Kind.FAILURE, Kind.DONE]
     assert b"instance_draining" in log.after(0)[-2].payload
-    async with database.snapshot() as tx:
-        page = await tx.usage.booked(generation.user_id, limit=100, cursor=None)
-    [booked] = [each.attempt for each in page.items]
+    found: list[Attempt] = []
+    async with asyncio.timeout(10):
+        while not found:
+            await asyncio.sleep(0.02)
+            async with database.snapshot() as tx:
+                page = await tx.usage.booked(generation.user_id, limit=100, cursor=None)
+            found = [each.attempt for each in page.items]
+    [booked] = found
     assert (booked.outcome, booked.estimated, booked.usage) == ("instance_draining", True, Usage(9, 1))
 
 
