@@ -67,6 +67,7 @@ class Deadline:
 
     def _set(self, limit: float) -> None:
         self._last, self._limit = self._loop.time(), limit
+        self._reprieved = False
         self._timer.cancel()
         self._timer = self._loop.call_at(self._due(), self._check)
 

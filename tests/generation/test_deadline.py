@@ -8,10 +8,10 @@ import pytest
 
 from app.generation.deadline import Deadline, TimeLimits
 
-LIMITS = TimeLimits(first=0.2, gap=0.2, trailer=0.2, whole=60)
+LIMITS = TimeLimits(first=0.4, gap=0.4, trailer=0.4, whole=60)
 
 
-@pytest.mark.parametrize("standing", [0.21, 1.0], ids=["until just then", "for long"])
+@pytest.mark.parametrize("standing", [0.41, 1.0], ids=["until just then", "for long"])
 async def test_what_came_while_the_process_stood_still_is_read_before_the_call_is_given_up(standing: float) -> None:
     loop, expired = asyncio.get_running_loop(), asyncio.Event()
     ours, theirs = socket.socketpair()
@@ -33,6 +33,17 @@ async def test_what_came_while_the_process_stood_still_is_read_before_the_call_i
             await expired.wait()  # for then it is silent
         loop.remove_reader(ours)
         deadline.close()
+
+
+async def test_each_standstill_is_excused_and_not_the_first_alone() -> None:
+    expired = asyncio.Event()
+    deadline = Deadline(LIMITS, expired.set)
+    for _ in range(2):
+        time.sleep(1)  # noqa: ASYNC251
+        await asyncio.sleep(0.05)
+        deadline.progress()  # by what had come
+        assert not expired.is_set()
+    deadline.close()
 
 
 async def test_a_standstill_is_no_excuse_for_long() -> None:
