@@ -304,8 +304,9 @@ class Process(Client):
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The structured lines of the output."""
-        return [json.loads(line) for line in self.output.splitlines() if line.startswith(b"{")]
+        """The structured lines of the output, as far as they are there to the end."""
+        whole, _, _ = self.output.rpartition(b"\n")
+        return [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
 
     async def _begin(self) -> asyncio.subprocess.Process | Fork:
         if sys.platform != "linux" or self.environment["PYTHONPATH"] != str(_ROOT):  # then something else is loaded

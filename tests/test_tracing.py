@@ -237,14 +237,14 @@ async def test_a_collector_in_trouble_keeps_nobody_waiting(
         for _ in range(20):
             began = time.monotonic()
             assert (await ask(backend, "GET", "/docs")).status_code == 200
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
         flushing.append(asyncio.create_task(asyncio.to_thread(tracing.provider.force_flush)))
         await asyncio.sleep(0.1)
 
     began = time.monotonic()
     await backend.stop()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     collector.open.set()
     await asyncio.gather(*flushing)
     told = [

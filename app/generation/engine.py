@@ -202,6 +202,10 @@ class Engine:
             else:
                 await asyncio.sleep(min(_GLANCE, left))
 
+    async def settle(self, seconds: float) -> None:
+        """Wait at most so long for what ended answers used to be booked, where their ends did not wait for it."""
+        await self._passages.settle(seconds)
+
     def lives(self, generation_id: str) -> bool:
         """Whether a run lives here."""
         return generation_id in self._runs
@@ -226,7 +230,7 @@ class Engine:
             endings = self._endings if run.generation.conversation_id else self._passages
             endings.give_up(run.generation, run.log, FAILURES[Interrupt.DRAIN])
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._passages.settle(self._limits.grace)
+        await self.settle(self._limits.grace)
 
     def _abandon(self, instance_id: str) -> None:
         """The lease of `instance_id` is lost: its runs are no longer ours to write."""

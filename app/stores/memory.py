@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from limits.aio.storage import Storage
 
@@ -18,11 +18,12 @@ class MemoryWindows(Storage, WindowSupport):
     and here 6 µs and 290 bytes.
     """
 
-    def __init__(self, most_keys: int = MOST_KEYS) -> None:
+    def __init__(self, most_keys: int = MOST_KEYS, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._clock = clock
         self._most_keys = most_keys
         self._windows: dict[str, tuple[int, float]] = {}
-        """By key: what is used, and when by the monotonic clock it ends."""
+        """By key: what is used, and when by the clock it ends."""
         self._ends: list[tuple[float, str]] = []
         """A heap. Of an entry that does not end as its window does, the window has been cleared since."""
 
@@ -34,24 +35,25 @@ class MemoryWindows(Storage, WindowSupport):
         return ValueError
 
     async def count(self, counters: Sequence[Counter], *, spend: bool) -> Count:
-        now = time.monotonic()
+        now = self._clock()
         found = [self._live(each.key, now) or (0, now + each.seconds) for each in counters]
         granted = all(used < each.amount for each, (used, _) in zip(counters, found, strict=True))
         if granted and spend:
             found = [self._add(each.key, window, 1) for each, window in zip(counters, found, strict=True)]
-        return Count(granted, [Window(used, ends - now) for used, ends in found])
+        # To the microsecond: the clock's last bits make a window of 60 s one of 60.00000000001 s, which is told as 61.
+        return Count(granted, [Window(used, round(ends - now, 6)) for used, ends in found])
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        now = time.monotonic()
+        now = self._clock()
         used, _ = self._add(key, self._live(key, now) or (0, now + expiry), amount)
         return used
 
     async def get(self, key: str) -> int:
-        window = self._live(key, time.monotonic())
+        window = self._live(key, self._clock())
         return window[0] if window else 0
 
     async def get_expiry(self, key: str) -> float:
-        now = time.monotonic()
+        now = self._clock()
         window = self._live(key, now)
         return time.time() + (window[1] - now if window else 0)
 
@@ -80,7 +82,7 @@ class MemoryWindows(Storage, WindowSupport):
         return used + amount, ends
 
     def _make_room(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         while self._ends and (self._ends[0][0] <= now or len(self._windows) >= self._most_keys):
             ends, key = heapq.heappop(self._ends)
             if (window := self._windows.get(key)) is not None and window[1] == ends:

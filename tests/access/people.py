@@ -191,7 +191,7 @@ async def _papers(http: httpx.AsyncClient, person: Person) -> dict[str, str]:
     answer = await http.post(path, json=text, **person.token.sent)
     assert answer.status_code == 202, answer.text
     (added,) = answer.json()["documents"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await _status(http, person, f"{path}/{added['document_id']}")) != "ready":
             await asyncio.sleep(0.1)
     return {"name": name, "document_id": added["document_id"], "job_id": added["job_id"]}

@@ -256,10 +256,10 @@ async def test_a_retry_tells_the_id_of_the_key_even_when_that_was_deleted(backen
 
 async def test_a_retry_is_told_so_although_the_time_it_names_has_come(backend: Backend) -> None:
     alice = await backend.user()
-    soon = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
     first = await made(alice, headers=RETRY, expires_at=soon)
     assert first.status_code == 201
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(3.1)
     assert is_problem(await made(alice, headers=RETRY, expires_at=soon), 409, "already_made")
     assert is_problem(await made(alice, expires_at=soon), 422, "validation_error")
 
@@ -317,12 +317,11 @@ async def test_nobody_deletes_the_key_of_another(backend: Backend) -> None:
     assert await opens(backend, key["key"]) == 200
 
 
-async def test_a_key_is_refused_once_it_has_expired(database_kind: str, backend: Backend) -> None:
+async def test_a_key_is_refused_once_it_has_expired(database_kind: str, backend: Backend, database_url: str) -> None:
     alice = await backend.user()
-    soon = (datetime.now(UTC) + timedelta(seconds=0.6)).isoformat()
-    key = await key_of(alice, expires_at=soon)
+    key = await key_of(alice, expires_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
     assert await opens(backend, key) == 200
-    await asyncio.sleep(0.7)
+    await alter(database_url, update(api_keys).values(expires_at=datetime.now(UTC)))
     assert await opens(backend, key) == 401
     assert len(await listed(alice)) == 1
 
@@ -449,7 +448,7 @@ async def test_the_last_use_is_noted_once_a_minute(database_kind: str, backend: 
     first = await last_use()
     assert abs(datetime.now(UTC) - first) < timedelta(seconds=30)
     assert await last_use() == first
-    for ago, noted in ((59, False), (61, True)):
+    for ago, noted in ((45, False), (61, True)):
         before = datetime.now(UTC) - timedelta(seconds=ago)
         await alter(database_url, update(api_keys).values(last_used_at=before))
         assert (await last_use() != before) is noted

@@ -227,8 +227,8 @@ async def test_an_answer_that_is_being_written_is_stopped_before_the_deletion_is
     async with posting(alice, "Hello") as reader:
         await reader.event()
         assert (await delete(backend, alice, root)).status_code == 204
-        assert (await reader.rest(within=2))[-1].json["status"] == "stopped"
-    await eventually(lambda: upstream.calls[0].ended == "aborted", within=2)
+        assert (await reader.rest(within=15))[-1].json["status"] == "stopped"
+    await eventually(lambda: upstream.calls[0].ended == "aborted", within=15)
 
 
 async def test_what_a_run_used_is_not_booked_for_somebody_who_is_gone(
@@ -258,7 +258,7 @@ async def test_others_are_served_while_much_is_deleted(backend: Backend, databas
         assert (await bob.http.patch("/users/me", json={"name": "Bob"})).status_code == 200
         slowest = max(slowest, loop.time() - began)
     assert (await deletion).status_code == 204
-    assert slowest < 2.0
+    assert slowest < 5.0
     await cleared(database_url, alice_id)
 
 
@@ -291,7 +291,7 @@ async def test_a_clearing_that_a_stop_broke_off_is_finished_after_the_next_start
     backend: Backend, database_url: str, database_kind: str
 ) -> None:
     alice_id = await id_of(await backend.user("alice"))
-    await store(database_url, alice_id, [["x" * 2000] * 300 for _ in range(10)])
+    await store(database_url, alice_id, [["x" * 2000] * 300 for _ in range(40)])
     async with backend.house.database.transaction() as tx:
         await tx.users.bury(alice_id)
     stopped = Closing(backend.house.database, backend.house.generations, backend.house.blobs)

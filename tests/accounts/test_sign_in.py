@@ -93,10 +93,10 @@ async def test_many_addresses_have_ten_guesses_together(guarded: Backend) -> Non
     assert locked(await log_in(guarded, PASSWORD, "198.51.100.99"))
 
 
-async def test_a_hundred_guesses_at_once_are_ten(guarded: Backend) -> None:
+async def test_of_many_guesses_at_once_ten_are_heard(guarded: Backend) -> None:
     await open_account(guarded)
-    answers = await asyncio.gather(*(log_in(guarded, "wrong", f"198.51.100.{n}") for n in range(60)))
-    assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 50}
+    answers = await asyncio.gather(*(log_in(guarded, "wrong", f"198.51.100.{n}") for n in range(30)))
+    assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 20}
 
 
 async def test_where_the_owner_is_signed_in_the_owner_gets_in(guarded: Backend) -> None:
@@ -289,7 +289,7 @@ async def test_every_act_is_on_record_with_who_and_where(
 
 async def test_failures_are_on_record_and_a_lock_is_once(guarded: Backend, database_url: str) -> None:
     await open_account(guarded)
-    await asyncio.gather(*(log_in(guarded, f"wrong-{n}", ELSEWHERE) for n in range(40)))
+    await asyncio.gather(*(log_in(guarded, f"wrong-{n}", ELSEWHERE) for n in range(25)))
     await guess(guarded, 20, ELSEWHERE, email="nobody-at-all@example.com")
     failed = await acts(database_url, Action.SIGN_IN_FAILED)
     assert Counter(row["target_id"] is None for row in failed) == {False: 10, True: 10}

@@ -207,7 +207,7 @@ async def test_no_account_that_is_closed_becomes_an_administrator(
 async def test_a_deactivation_is_done_even_if_what_runs_cannot_be_stopped_at_once(
     serve: Serve, database_url: str, database_kind: str, logs: Logs
 ) -> None:
-    backend = await serve(database_statement_timeout=0.5)
+    backend = await serve(database_statement_timeout=2)
     root, alice = await backend.user("root"), await backend.user("alice")
     await alter(database_url, users.update().where(users.c.email == root.email).values(role="admin"))
     alice_id = await id_of(alice)

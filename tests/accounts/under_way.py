@@ -33,7 +33,7 @@ async def waits(database_url: str, *tasks: "asyncio.Task[T]") -> None:
         await asyncio.wait(tasks, timeout=0.3)
         return
     waiting = text(_WAITING[parse_url(database_url).get_backend_name()])
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(12):
         while len(await rows(database_url, waiting)) < sum(not task.done() for task in tasks):
             await asyncio.sleep(_LOOK)
 

@@ -15,7 +15,7 @@ from tests.ports import free_port
 
 _ROOT = Path(__file__).parent.parent.parent
 _PAGE = resource.getpagesize()
-_PATIENCE = 60.0
+_PATIENCE = 200.0
 
 
 def raise_file_limit() -> None:

@@ -12,8 +12,6 @@ from typing import Self, cast
 from tests.ports import free_port
 
 LOOK_EACH = 0.2
-PATIENCE = 1.0
-"""Seconds that an instance may take to say that it is ready, and to take a connection."""
 HIGH_WATER = 64 * 1024
 """Bytes that wait in each direction for who does not read; then the other side is not read either."""
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -21,10 +19,14 @@ _READY = b"GET /ready HTTP/1.1\r\nhost: front\r\nconnection: close\r\n\r\n"
 
 
 class Front:
-    """In front of `ports` on 127.0.0.1, at `url`."""
+    """In front of `ports` on 127.0.0.1, at `url`.
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    An instance may take `patience` seconds to say that it is ready, and to take a connection.
+    """
+
+    def __init__(self, ports: Sequence[int], *, patience: float = 1.0) -> None:
         self._ports = tuple(ports)
+        self._patience = patience
         self._ready: set[int] = set()
         self._turn = 0
         self._pairs: set[_Pair] = set()
@@ -90,7 +92,7 @@ class Front:
     async def _connected(self) -> "_Side | None":
         for port in self._in_turn():
             with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._patience):
                     _, side = await asyncio.get_running_loop().create_connection(_Side, "127.0.0.1", port)
                 return side
         return None
@@ -104,17 +106,17 @@ class Front:
 
     async def _look(self, port: int) -> None:
         while True:
-            if await _is_ready(port):
+            if await _is_ready(port, self._patience):
                 self._ready.add(port)
             else:
                 self._ready.discard(port)
             await asyncio.sleep(LOOK_EACH)
 
 
-async def _is_ready(port: int) -> bool:
+async def _is_ready(port: int, patience: float) -> bool:
     writer = None
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(_READY)
             return (await reader.readline()).split(b" ")[1:2] == [b"200"]

@@ -57,7 +57,7 @@ async def behind() -> AsyncIterator[Behind]:
 
         async def behind(serve: Serve = echo) -> tuple[Front, list[Instance]]:
             instances = [await stack.enter_async_context(Instance(serve)) for _ in range(2)]
-            front = await stack.enter_async_context(Front([each.port for each in instances]))
+            front = await stack.enter_async_context(Front([each.port for each in instances], patience=10))
             await until(lambda: len(front.ready) == 2)
             return front, instances
 

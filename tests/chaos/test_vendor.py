@@ -95,11 +95,11 @@ async def test_faults_come_in_the_order_of_the_plan_and_then_no_more(asking: Ask
 
 
 async def test_who_leaves_is_noted_with_what_was_sent(asking: Asking) -> None:
-    await asking.ask(f"Go {Plan('u1-1', 400, 5)}", leave_after=10)
+    await asking.ask(f"Go {Plan('u1-1', 4000, 5)}", leave_after=10)
 
     call = await asking.ended()
     assert call.how is VendorEnd.LEFT
-    assert 9 <= call.sent < 400
+    assert 9 <= call.sent < 4000
     assert call.finish_sent is None
 
 

@@ -19,7 +19,7 @@ class Reader:
         self.seen: list[bytes] = []
         self._arriving = arriving
 
-    async def block(self, *, within: float = 5.0) -> bytes:
+    async def block(self, *, within: float = 10.0) -> bytes:
         async with asyncio.timeout(within):
             block = await anext(self._arriving)
         self.seen.append(block)
@@ -64,7 +64,7 @@ async def follow(user: User, generation_id: str, **resume: Any) -> Stream:
     return Stream.of(response.content)
 
 
-async def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> None:
+async def eventually(holds: Callable[[], bool], *, within: float = 10.0) -> None:
     async with asyncio.timeout(within):
         while not holds():
             await asyncio.sleep(0.01)

@@ -50,6 +50,7 @@ async def newcomer(service: Service) -> User:
 
 async def ledger(service: Service, user: User, asked_for: Any = _BOOKED) -> Sequence[RowMapping]:
     me = (await user.http.get("/users/me")).json()["id"]
+    await service.backend.house.engine.settle(20)
     return await rows(service.database_url, asked_for.where(_C.user_id == me))
 
 
@@ -124,10 +125,11 @@ async def test_a_prompt_that_its_vendor_has_counted_is_booked_though_no_word_fol
         [Answer((WORDLESS,), usage=PROMPT, fault=Cut(1)), Answer((WORDLESS, "a"), usage=PROMPT, fault=Stall(1))]
     )
     reading = asyncio.create_task(asked(newcomer, "/v1/messages", stream=True, model=CLAUDE))
-    await vendor.requested(2)
-    await asyncio.sleep(0.05)
+    call = await vendor.requested(2)
+    await vendor.wait_for(lambda: call.sent_chunks == 1)
+    await asyncio.sleep(0.1)  # of the 0.3 s for which it may be silent
     reading.cancel()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         while len(found := await booked(service, newcomer)) < 2:
             await asyncio.sleep(0.01)
     assert found == [("upstream_cut", True, 200, 0), ("stopped", True, 200, 0)]
@@ -166,7 +168,7 @@ async def test_while_the_database_is_away_answers_end_and_are_booked_when_it_ret
     async with held(service.database_url.removeprefix("sqlite+aiosqlite:///")):
         for call in vendor.calls:
             await vendor.finish(request=call)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(20):
             answers = await asyncio.gather(*tasks)
             made = await vectors
     assert all(looks_whole(answer) for answer in answers)

@@ -14,7 +14,7 @@ from tests.doors.conftest import Service
 from tests.doors.every_door import HELLO, asked, body, both_ways, every_door
 from tests.upstream import Answer, Filler, Refuse, Silence, ToolCall, Upstream
 
-SOON = 1.0
+SOON = 10.0
 """Seconds; it takes milliseconds, and machines have bad moments."""
 CALLED = {"name": "weather", "arguments": "{}"}
 _people = iter(range(1000))

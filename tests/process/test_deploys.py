@@ -91,7 +91,7 @@ async def test_the_new_version_waits_for_its_migration_while_the_old_one_serves_
             for user in (with_new, alice, with_new):
                 assert (await user.chat("And?", conversation_id=start["conversation_id"])).done["status"] == "complete"
             old.signal(signal.SIGTERM)
-            await assert_left_quietly(old, signal.SIGTERM, within=5)
+            await assert_left_quietly(old, signal.SIGTERM, within=15)
             assert len(await with_new.messages(start["conversation_id"])) == 8
         finally:
             await new.__aexit__()
@@ -117,7 +117,7 @@ async def test_an_old_version_lives_with_the_newer_schema_and_starts_on_it(
     upstream.script(Answer(("Yes",)))
     assert (await bob.chat("Hello")).text == "Yes"
     process.signal(signal.SIGTERM)
-    await assert_left_quietly(process, signal.SIGTERM, within=5)
+    await assert_left_quietly(process, signal.SIGTERM, within=15)
 
     assert await migrate(process) == (0, "The schema is of a newer version, and stays as it is.\n")
     await process.start()

@@ -91,7 +91,7 @@ async def test_a_drain_ends_it_told_and_kept(
         told = await reader.ended()
     assert not reader.cut
     assert (told.failure["code"], told.done["status"]) == ("instance_draining", "failed")
-    await assert_left_quietly(process, signal.SIGTERM, within=5)
+    await assert_left_quietly(process, signal.SIGTERM, within=15)
 
     await process.start()
     await assert_ended(alice, conversation_id, "instance_draining")
@@ -126,9 +126,9 @@ async def test_while_it_drains_an_answer_is_still_made_ready_and_written(launch:
     async with Follower(alice, "POST", "/rag/query", json=body) as reader:
         await upstream.requested(2)
         process.signal(signal.SIGTERM)
-        await draining(process, within=5)
+        await draining(process, within=15)
         await upstream.finish()
         told = await reader.ended()
     assert (told.text, told.done["status"]) == ("Monthly [1].", "complete")
     assert "rinsed each month" in sources(told)["sources"][0]["quote"]
-    await assert_left_quietly(process, signal.SIGTERM, within=5)
+    await assert_left_quietly(process, signal.SIGTERM, within=15)

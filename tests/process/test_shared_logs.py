@@ -17,7 +17,7 @@ from tests.upstream import Answer, Upstream
 PACE = 0.02
 COUNT = Answer(tuple(f"{number} " for number in range(1, 3001)), delay=PACE)
 SHORT = Answer(tuple(f"{number} " for number in range(1, 151)), delay=PACE)
-TAKEN_OVER_WITHIN = 20.0
+TAKEN_OVER_WITHIN = 30.0
 
 
 pytestmark = pytest.mark.usefixtures("database_kind")

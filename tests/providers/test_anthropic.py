@@ -170,14 +170,14 @@ async def test_a_chunk_is_yielded_when_it_arrives_and_not_at_the_end(
 ) -> None:
     vendor.replies = [events(START + begin() + text("a"), hold=True)]
     async with aclosing(claude.stream(REQUEST)) as stream:
-        assert await asyncio.wait_for(anext(stream), 1) == [Prompted(7), TextDelta(b'"a"')]
+        assert await asyncio.wait_for(anext(stream), 5) == [Prompted(7), TextDelta(b'"a"')]
 
 
 async def test_closing_the_stream_cuts_the_upstream_call(vendor: Loopback, claude: AnthropicProvider) -> None:
     vendor.replies = [events(START + begin() + text("a"), hold=True)]
     async with aclosing(claude.stream(REQUEST)) as stream:
         await anext(stream)
-    await asyncio.wait_for(vendor.left.wait(), 0.5)
+    await asyncio.wait_for(vendor.left.wait(), 5)
 
 
 ADVERSARIAL = [
@@ -522,7 +522,7 @@ async def test_what_the_prompt_takes_is_told_before_the_answer(
 ) -> None:
     vendor.replies = [events(event("message_start", message={"usage": told}), text("a"), hold=True)]
     async with aclosing(claude.stream(REQUEST)) as stream:
-        assert await asyncio.wait_for(anext(stream), 1) == [*expected, TextDelta(b'"a"')]
+        assert await asyncio.wait_for(anext(stream), 5) == [*expected, TextDelta(b'"a"')]
 
 
 @pytest.mark.parametrize("told", [{}, {"output_tokens": "many"}, {"input_tokens": 7}, 7, None])

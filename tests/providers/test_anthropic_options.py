@@ -335,7 +335,7 @@ async def test_leaving_a_count_ends_the_call(vendor: Loopback, claude: Anthropic
     while not vendor.requests:
         await asyncio.sleep(0.001)
     counting.cancel()
-    await asyncio.wait_for(vendor.left.wait(), 1)
+    await asyncio.wait_for(vendor.left.wait(), 5)
 
 
 async def test_the_loopback_vendor_counts(upstream: Upstream) -> None:

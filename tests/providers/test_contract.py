@@ -51,7 +51,7 @@ SAID = "".join(HOSTILE).replace("\x00", "")
 GARBAGE = Frame(b'data: {"oops\n\n')  # in no dialect anything else
 COUNT = tuple(f"{number} " for number in range(1, 21))
 AT_ONCE = 20
-SOON = 1.0
+SOON = 10.0
 """Seconds; it takes milliseconds, and machines have bad moments."""
 
 

@@ -22,7 +22,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 class Keep(Protocol):
-    async def __call__(self, embedder: Embedder | None = None) -> Keeper: ...
+    async def __call__(self, embedder: Embedder | None = None, *, settled_for: float = 0.5) -> Keeper: ...
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ async def keep(database: Database, database_url: str, tmp_path: Path) -> AsyncIt
     before, as after a restart."""
     async with AsyncExitStack() as last:
 
-        async def keep(embedder: Embedder | None = None) -> Keeper:
+        async def keep(embedder: Embedder | None = None, *, settled_for: float = 0.5) -> Keeper:
             await last.aclose()
             settings = Settings(_env_file=None, database_url=database_url, data_dir=tmp_path, qdrant_timeout=20)
             place = parts.vectors(settings)
             last.push_async_callback(place.store.close)
-            return await last.enter_async_context(keeping(Keeper(database, place, embedder)))
+            return await last.enter_async_context(keeping(Keeper(database, place, embedder, settled_for=settled_for)))
 
         yield keep

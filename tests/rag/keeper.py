@@ -69,7 +69,15 @@ class FakeEmbedder:
 class Keeper:
     """Its times are short; `seen` is how many changes are looked at in one go."""
 
-    def __init__(self, database: Database, place: Place, embedder: Embedder | None = None, *, seen: int = 500) -> None:
+    def __init__(
+        self,
+        database: Database,
+        place: Place,
+        embedder: Embedder | None = None,
+        *,
+        seen: int = 500,
+        settled_for: float = 0.5,
+    ) -> None:
         self.database = database
         self.metrics = Metrics([], "test")
         self.index = Index(database, place)
@@ -85,7 +93,7 @@ class Keeper:
             self.metrics,
             looked_each=0.05,
             tended_each=0.1,
-            settled_for=0.5,
+            settled_for=settled_for,
             seen=seen,
         )
         self.retrieval = Retrieval(

@@ -1,5 +1,6 @@
 """What the index holds, asked of where it is kept and not by way of a search."""
 
+from app.core.errors import VectorsUnavailable
 from app.domain.vectors import Space
 from tests.backend import Backend
 
@@ -13,4 +14,16 @@ async def points(backend: Backend, user_id: str) -> int:
 
 
 async def no_points(backend: Backend, user_id: str) -> bool:
-    return not await points(backend, user_id)
+    """False also where it cannot be asked yet."""
+    return await _asked(backend, user_id) == 0
+
+
+async def some_points(backend: Backend, user_id: str) -> bool:
+    return (await _asked(backend, user_id) or 0) > 0
+
+
+async def _asked(backend: Backend, user_id: str) -> int | None:
+    try:
+        return await points(backend, user_id)
+    except VectorsUnavailable:
+        return None

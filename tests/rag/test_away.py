@@ -16,14 +16,14 @@ from tests.rag import rows
 from tests.rag.keeper import eventually
 from tests.rag.test_search import ENGLISH, id_of, read, search
 
-SOON = 6.0
+SOON = 12.0
 FAULTS: dict[str, dict[str, Any]] = {
     "500": {"status": 500, "body": b"boom"},
     "late": {"delay": 60},
     "a page": {"status": 200, "body": b"<html>hello</html>"},
     "nothing": {"status": 200, "body": b""},
     "empty JSON": {"status": 200, "body": b"{}"},
-    "without end": {"status": 200, "unending": True},
+    "without end": {"status": 200, "unending": True, "body": b" " * 65536},
     "unauthorised": {"status": 401, "body": b'{"status": {"error": "no key"}}'},
     "no collection": {"status": 404, "body": b'{"status": {"error": "Not found"}}'},
 }

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import statistics
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -279,7 +278,8 @@ async def test_a_wrong_password_and_an_unknown_address_are_answered_alike(
     known, unknown = zip(*tries, strict=True)
     assert known[0][:2] == unknown[0][:2]
     assert (known[0][0], known[0][1]["code"]) == (401, "bad_credentials")
-    ratio = statistics.median(one[2] for one in known) / statistics.median(one[2] for one in unknown)
+    # The quickest of each, which what else the machine does has held up least.
+    ratio = min(one[2] for one in known) / min(one[2] for one in unknown)
     assert 0.5 < ratio < 2
 
 

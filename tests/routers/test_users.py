@@ -124,4 +124,4 @@ async def test_accounts_do_not_wait_for_the_hashes_of_others(client: httpx.Async
     pending = sum(not login.done() for login in logins)
     await asyncio.gather(*logins)
     assert pending > 15
-    assert took < 0.25
+    assert took < 1

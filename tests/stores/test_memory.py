@@ -4,6 +4,7 @@ import asyncio
 import time
 import tracemalloc
 
+import pytest
 from limits import parse_many
 
 from app.stores.memory import MemoryWindows
@@ -31,6 +32,14 @@ async def test_those_that_end_soonest_are_forgotten_first() -> None:
         await counters.spend(MINUTE, "it", str(number))
 
     assert not (await counters.look(HOUR, "it", "ada")).granted
+
+
+@pytest.mark.parametrize("now", [0.1, 255.7, 1023.3, 4095.99, 2**20 - 0.3, 2**31 - 59.9])
+async def test_a_minute_is_sixty_seconds_at_any_time(now: float) -> None:
+    counters = FixedWindows(MemoryWindows(clock=lambda: now))
+    for second in range(60):
+        now += second / 60
+        assert (await counters.look(MINUTE, "it", "ada")).windows[0].resets_in == 60
 
 
 async def test_what_has_ended_makes_room_by_itself() -> None:

