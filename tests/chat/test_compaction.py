@@ -233,7 +233,7 @@ async def test_a_stop_while_it_is_summed_up_ends_both(database_kind: str, serve:
         stopped = await alice.http.post(f"/ai/generations/{start.json['generation_id']}/stop")
 
         assert stopped.json()["status"] == "stopped"
-        ending = Stream(await reader.rest(within=2))
+        ending = Stream(await reader.rest(within=10))
     assert (ending.text, ending.done["status"]) == ("", "stopped")
     (call,) = asked(upstream, "small")
     await upstream.wait_for(lambda: call.ended is not None)
@@ -293,7 +293,7 @@ async def test_a_conversation_that_is_deleted_while_it_is_summed_up_stays_delete
         deleted = await alice.http.delete(f"/conversations/{conversation_id}")
 
         assert deleted.status_code == 204
-        assert Stream(await reader.rest(within=2)).done["status"] == "stopped"
+        assert Stream(await reader.rest(within=10)).done["status"] == "stopped"
     assert (await alice.http.get(f"/conversations/{conversation_id}/summaries")).status_code == 404
     await _adds_up(alice, upstream, estimated=1)
 

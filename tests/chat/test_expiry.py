@@ -201,13 +201,14 @@ async def test_a_time_that_is_none_refuses_to_start(serve: Serve, days: str) -> 
 
 
 async def test_the_sweep_goes_on_by_itself(serve: Serve, database_url: str) -> None:
-    backend = await serve(conversation_days=1)
-    alice = await backend.user()
-    old = (await alice.chat("Hello")).start["conversation_id"]
+    before = await serve()
+    old = (await (await before.user()).chat("Hello")).start["conversation_id"]
     await age(database_url, old, days=2)
+    await before.stop()
+    alice = await (await serve(conversation_days=1)).user()
     left = 1
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while left:
             await asyncio.sleep(0.2)
             left = len(await listed(alice))

@@ -68,7 +68,7 @@ async def test_of_two_posts_to_a_conversation_on_two_instances_exactly_one_wins(
     one, other = await serve(), await serve()
     here, there = await one.user(), await other.user()
     conversation_id = (await here.chat("Hello")).start["conversation_id"]
-    upstream.script(Answer(WORDS, first_delay=0.2))
+    upstream.script(Answer(WORDS, first_delay=2))
     for _ in range(5):
         responses = await asyncio.gather(
             *(_post(user, "Count", conversation_id=conversation_id) for user in (here, there))
@@ -117,9 +117,15 @@ async def test_of_many_posts_of_a_user_at_once_only_as_many_as_the_limit_start(
     database_kind: str, serve: Serve, upstream: Upstream
 ) -> None:
     backend = await serve(max_concurrent_generations_per_user=3)
-    upstream.script(Answer(WORDS, first_delay=0.5))
+    upstream.script(HELD)
     alice = await backend.user()
-    responses = await asyncio.gather(*(_post(alice, f"{n}") for n in range(10)))
+    posts = [asyncio.create_task(_post(alice, f"{n}")) for n in range(10)]
+    async with asyncio.timeout(20):
+        while sum(post.done() for post in posts) < 7 or len(upstream.calls) < 3:
+            await asyncio.sleep(0.01)
+    for call in upstream.calls:
+        await upstream.finish(request=call)
+    responses = await asyncio.gather(*posts)
     assert sorted(response.status_code for response in responses) == [200] * 3 + [429] * 7
     assert len(upstream.calls) == 3
 

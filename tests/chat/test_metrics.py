@@ -12,7 +12,7 @@ HELD = Answer(("1 ", "2 ", "3 ", "4 "), hold=True)
 
 
 async def test_a_whole_answer_is_counted_with_its_pace_and_its_tokens(backend: Backend, upstream: Upstream) -> None:
-    upstream.script(Answer(("你好", ", ", "world", "!"), usage=(7, 4), delay=0.02))
+    upstream.script(Answer(("你好", ", ", "world", "!"), usage=(7, 4), delay=0.1))
     alice = await backend.user()
     assert (await Scrape.of(backend)).value("ai_generations_ended_total") == 0
 

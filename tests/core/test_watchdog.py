@@ -150,7 +150,8 @@ async def test_nobody_is_disturbed_at_a_breakpoint(said: Said) -> None:
     with watching():
         await stall(lambda: bdb.Bdb().runcall(sleep_long))
 
-    assert said.entries == []
+    # Just behind it, before the loop goes on, it may be heard of.
+    assert not any(stack[-1].endswith(" sleep_long") for stack in said.stacks)
 
 
 async def test_with_the_house_the_thread_goes(serve: Serve, said: Said) -> None:

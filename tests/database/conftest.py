@@ -10,6 +10,6 @@ from app.database import Database
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(StorageSettings(_env_file=None, database_url=database_url, database_statement_timeout=1.0))
+    database = Database(StorageSettings(_env_file=None, database_url=database_url, database_statement_timeout=3.0))
     yield database
     await database.close()

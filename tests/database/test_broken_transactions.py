@@ -52,7 +52,7 @@ async def test_one_of_a_process_that_stands_still_keeps_its_locks_only_for_a_whi
         async with database.transaction() as tx:
             await add(tx, "lost")
             await tx._connection.run(text(shorten))
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(4)
             await add(tx, "late")
 
     with pytest.raises(DatabaseUnavailable):
