@@ -97,6 +97,8 @@ class _Watch:
         self._lost = 0.0
         """Of the time since the last heartbeat, what the loop could not have used."""
         self._reported = False
+        self._halted = False
+        """By a debugger, since the last heartbeat."""
         self._stood: float | None = None
         """How long a stall that was reported has lasted, until it is said."""
 
@@ -109,7 +111,8 @@ class _Watch:
         self._lost = min(self._lost + lost, silent) if self.loop.is_running() else silent
         stands = silent - self._lost
         stack = _stack(self._thread_id) if stands >= self._seconds else ()
-        if beat != self.beat_at or _at_breakpoint(stack):
+        self._halted = self._halted or _at_breakpoint(stack)
+        if beat != self.beat_at or self._halted:
             return  # it went on while we looked, or somebody has halted it to look himself
         # Only now: to write a line lets go of the interpreter, and what was caught would get away.
         if self._stood is not None:
@@ -121,7 +124,7 @@ class _Watch:
     def _hear(self, beat: float) -> None:
         if self._reported:
             self._stood = beat - self._heard - self._lost
-        self._heard, self._lost, self._reported = beat, 0.0, False
+        self._heard, self._lost, self._reported, self._halted = beat, 0.0, False, False
 
     def _report(self, stands: float, now: float, stack: Sequence[FrameSummary]) -> None:
         shown = now >= self._stack_due

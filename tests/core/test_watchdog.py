@@ -22,7 +22,7 @@ STANDS, RUNS = "the event loop stands still", "the event loop runs again"
 
 def sleep_long() -> None:
     secret = "canary-value"
-    time.sleep(len(secret) * 0.08)
+    time.sleep(len(secret) * 0.2)
 
 
 def hold_the_interpreter() -> None:
@@ -122,9 +122,9 @@ async def test_of_a_stall_that_goes_on_the_stack_is_shown_again_when_it_is_time(
 async def test_a_loop_that_runs_is_not_spoken_of(said: Said) -> None:
     with watching() as lags:
         await asyncio.sleep(4 * SECONDS)
+        await eventually(lambda: len(lags) >= 4)
 
     assert said.entries == []
-    assert len(lags) >= 4
     assert min(lags) >= 0
 
 
@@ -146,12 +146,15 @@ def test_a_loop_that_is_not_run_does_not_stand_and_one_that_is_closed_is_not_wat
     assert said.entries == []
 
 
-async def test_nobody_is_disturbed_at_a_breakpoint(said: Said) -> None:
-    with watching():
-        await stall(lambda: bdb.Bdb().runcall(sleep_long))
+async def test_nobody_is_disturbed_at_a_breakpoint_and_behind_it(said: Said) -> None:
+    def halted() -> None:
+        bdb.Bdb().runcall(sleep_long)
+        time.sleep(3 * SECONDS)
 
-    # Just behind it, before the loop goes on, it may be heard of.
-    assert not any(stack[-1].endswith(" sleep_long") for stack in said.stacks)
+    with watching():
+        await stall(halted)
+
+    assert said.entries == []
 
 
 async def test_with_the_house_the_thread_goes(serve: Serve, said: Said) -> None:
