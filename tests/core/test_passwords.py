@@ -1,6 +1,7 @@
 """Claims about the hashes of passwords."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -75,14 +76,30 @@ async def test_too_many_hashes_at_once_are_refused_and_room_comes_back() -> None
 
 
 async def test_leaving_early_gives_up_the_place() -> None:
-    passwords = Passwords(workers=2, waiting=3, memory_kib=SLOW)
-    waiting = [asyncio.create_task(passwords.hash("x")) for _ in range(5)]
-    await asyncio.sleep(0)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    class Held(str):
+        """Its hash tells when it begins, and goes on when it may."""
+
+        __slots__ = ()
+
+        def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+            begun.release()
+            go_on.wait(20)
+            return super().encode(encoding, errors)
+
+    passwords = Passwords(workers=2, waiting=3, memory_kib=64)
+    waiting = [asyncio.create_task(passwords.hash(Held("x"))) for _ in range(5)]
+    for _ in range(2):
+        assert await asyncio.to_thread(begun.acquire, timeout=20)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     # Three of them had not begun; the work of two goes on, and so they keep their places.
-    outcomes = await asyncio.gather(*(passwords.hash("x") for _ in range(4)), return_exceptions=True)
+    later = [asyncio.create_task(passwords.hash("x")) for _ in range(4)]
+    await asyncio.sleep(0)
+    go_on.set()
+    outcomes = await asyncio.gather(*later, return_exceptions=True)
     assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 1
     passwords.close()
 

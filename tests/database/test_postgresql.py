@@ -118,7 +118,7 @@ async def test_what_is_written_after_a_begin_that_came_too_late_is_committed(
 ) -> None:
     way = Way(at=b"BEGIN", hold=True)
     async with led(database_url, way) as url:
-        late = Database(StorageSettings(_env_file=None, database_url=url, database_statement_timeout=0.5))
+        late = Database(StorageSettings(_env_file=None, database_url=url, database_statement_timeout=2.0))
         assert await of_this(late, "1") == 1
         way.begun.set()
         with pytest.raises(DatabaseUnavailable):

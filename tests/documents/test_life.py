@@ -245,7 +245,7 @@ async def test_a_job_that_its_owners_die_over_is_given_up(serve: Serve, database
     for _ in range(6):
         async with backend.house.database.transaction() as tx:
             assert await tx.jobs.claim(document["job_id"], "somebody-who-dies", -1)
-    assert (await job_reached(alice, document["job_id"], "failed"))["error"]["code"] == "crashed"
+    assert (await job_reached(alice, document["job_id"], "failed", within=60))["error"]["code"] == "crashed"
 
 
 async def test_who_has_lost_a_job_writes_nothing_more(serve: Serve, database_kind: str, database_url: str) -> None:

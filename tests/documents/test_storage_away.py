@@ -34,7 +34,7 @@ async def bucket() -> AsyncIterator[S3Server]:
 
 @pytest.fixture
 async def backend(serve: Serve, bucket: S3Server) -> Backend:
-    return await serve(**settings_of(bucket) | {"s3_timeout": 0.5})
+    return await serve(**settings_of(bucket))
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def test_what_cannot_be_fetched_is_put_off_and_read_in_the_end(
     await chats(alice)
     bucket.read_fault = None
     await backend.house.runner.begin()  # as a new process does, which waits for nothing
-    assert (await ready(alice, document["document_id"]))["pages"] == 3
+    assert (await ready(alice, document["document_id"], within=60))["pages"] == 3
     assert copies(tmp_path) == []
 
 
@@ -108,7 +108,7 @@ async def test_what_was_put_off_is_tried_again_and_again_by_itself(
                 await asyncio.sleep(0.02)
         assert (await shown(alice, document["document_id"]))["status"] == "reading"
         bucket.read_fault = None
-        assert (await ready(alice, document["document_id"]))["pages"] == 3
+        assert (await ready(alice, document["document_id"], within=60))["pages"] == 3
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -129,7 +129,7 @@ async def test_a_bucket_that_goes_in_the_middle_costs_nothing(
     assert copies(tmp_path) == []
     bucket.read_fault = "slow"
     await backend.house.runner.begin()
-    assert (await ready(alice, document["document_id"]))["pages"] == 1
+    assert (await ready(alice, document["document_id"], within=60))["pages"] == 1
 
 
 @pytest.mark.parametrize("how", ["cancelled", "deleted"])
@@ -145,7 +145,7 @@ async def test_nobody_waits_for_a_bucket_to_be_rid_of_a_document(
     path = f"/jobs/{document['job_id']}" if how == "cancelled" else f"{NOTES}/{document['document_id']}"
     assert (await alice.http.delete(path)).status_code == 204
     assert time.monotonic() - began < 5
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while copies(tmp_path):
             await asyncio.sleep(0.02)
     if how == "cancelled":
