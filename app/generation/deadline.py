@@ -39,7 +39,8 @@ class Deadline:
         self._last = self._loop.time()
         self._limit = limits.first
         self._waits_for_first = True
-        self._reprieved = False
+        self._reprieved: float | None = None
+        """When it was due as it was reprieved: who is heard of since is due at another time."""
         self._end = self._last + limits.whole
         self._timer = self._loop.call_at(self._due(), self._check)
 
@@ -67,7 +68,6 @@ class Deadline:
 
     def _set(self, limit: float) -> None:
         self._last, self._limit = self._loop.time(), limit
-        self._reprieved = False
         self._timer.cancel()
         self._timer = self._loop.call_at(self._due(), self._check)
 
@@ -78,10 +78,9 @@ class Deadline:
         due = self._due()
         late = self._loop.time() - due
         if late < 0:
-            self._reprieved = False
             self._timer = self._loop.call_at(due, self._check)
-        elif not self._reprieved:
-            self._reprieved = True
+        elif self._reprieved != due:
+            self._reprieved = due
             self._timer = self._loop.call_later(_REPRIEVE if late > _STOOD else _GLANCE, self._check)
         else:
             self._expire()

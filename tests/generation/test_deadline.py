@@ -38,7 +38,7 @@ async def test_what_came_while_the_process_stood_still_is_read_before_the_call_i
 async def test_each_standstill_is_excused_and_not_the_first_alone() -> None:
     expired = asyncio.Event()
     deadline = Deadline(LIMITS, expired.set)
-    for _ in range(2):
+    for _ in range(4):
         time.sleep(1)  # noqa: ASYNC251
         await asyncio.sleep(0.05)
         deadline.progress()  # by what had come
