@@ -51,7 +51,7 @@ class Bookings:
                 return
 
     async def settle(self, seconds: float) -> None:
-        """At the end of the process, wait at most so long for what is not done yet."""
+        """Wait at most so long for what is not done yet, as at the end of the process; log how much is not by then."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=seconds)
         if self._under_way:

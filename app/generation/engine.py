@@ -203,7 +203,7 @@ class Engine:
                 await asyncio.sleep(min(_GLANCE, left))
 
     async def settle(self, seconds: float) -> None:
-        """Wait at most so long for what ended answers used to be booked, where their ends did not wait for it."""
+        """Wait at most so long for what is not booked yet of answers that have ended and belong to no conversation."""
         await self._passages.settle(seconds)
 
     def lives(self, generation_id: str) -> bool:

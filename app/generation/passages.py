@@ -136,7 +136,7 @@ class PassageEndings:
         await self.bookings.see_to(self.bookings.write(write, reference=generation.id))
 
     async def settle(self, seconds: float) -> None:
-        """At the end of the process, wait at most so long for what is not booked yet."""
+        """Wait at most so long for what is not booked yet."""
         await self.bookings.settle(seconds)
 
     def _say(self, generation: Generation, log: EventLog, ending: Ending) -> None:

@@ -342,7 +342,7 @@ async def test_at_the_end_of_the_process_what_is_under_way_may_finish(database_u
             await draining(server)
             assert is_problem(await bob.http.get(EXPORT), 503, "draining")
             assert len(opened(await reader.body())) == 49
-        await assert_left_quietly(server, signal.SIGTERM, within=5)
+        await assert_left_quietly(server, signal.SIGTERM, within=15)
 
 
 async def test_at_the_end_of_the_process_the_rest_is_broken_off_without_alarm(
@@ -353,7 +353,7 @@ async def test_at_the_end_of_the_process_the_rest_is_broken_off_without_alarm(
         await large(database_url, alice)
         async with exporting(server, alice) as reader:
             server.signal(signal.SIGTERM)
-            await assert_left_quietly(server, signal.SIGTERM, within=5)
+            await assert_left_quietly(server, signal.SIGTERM, within=15)
             with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
                 await reader.body()
         assert "exports are broken off" in [entry["message"] for entry in server.log]
@@ -402,14 +402,13 @@ async def test_it_is_made_in_little_memory_and_lets_others_be_served(database_ur
         others.cancel()
         assert size > 80_000_000
         assert highest(server) - before < 40_000, "KiB"
-        assert await others < 2.0
+        times = await others
+        assert len(times) > 20
+        assert sorted(times)[-3] < 2.0, "a machine that pauses may hold up one or two"
 
 
-async def _asking(server: Process) -> float:
-    """Ask for something small again and again; answers how long all but the two slowest took at most.
-
-    A machine that pauses holds up one of them, who is not served holds up many.
-    """
+async def _asking(server: Process) -> list[float]:
+    """Ask for something small again and again; answers how long each took."""
     times = []
     loop = asyncio.get_running_loop()
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=PLAIN, timeout=20) as http:
@@ -420,7 +419,7 @@ async def _asking(server: Process) -> float:
                 times.append(loop.time() - began)
                 await asyncio.sleep(0.01)
         except asyncio.CancelledError:
-            return sorted(times)[-3]
+            return times
 
 
 def highest(server: Process) -> int:

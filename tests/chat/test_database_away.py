@@ -93,7 +93,7 @@ async def test_away_before_a_post_it_is_refused_at_once_and_costs_nothing(
     await server.kill()
 
     for path in ("/ai/chat/stream", "/ai/chat", "/ai/chat/stream"):
-        await refused(alice, path, within=10)
+        await refused(alice, path, within=4)
     state = await ready(backend)
     assert (state.status_code, state.json()["parts"]["database"]) == (503, "away")
     assert len(upstream.calls) == 1
@@ -176,7 +176,7 @@ async def test_frozen_posts_fail_in_time_streams_go_on_and_no_connection_is_lost
         await refused(bob, "/ai/chat", within=10)
         assert (await ready(backend)).status_code == 503
         await upstream.finish()
-        await follower.until(lambda stream: stream.text == "One two three", within=10)
+        await follower.until(lambda stream: stream.text == "One two three", within=4)
         calls = len(upstream.calls)
 
         server.thaw()
@@ -201,7 +201,7 @@ async def test_a_locked_file_is_refused_before_any_call(
     alice = await backend.user()
     assert (await alice.chat("Hello")).text == "Fine."
     async with held(file):
-        await asyncio.gather(*(refused(alice, "/ai/chat/stream", within=10) for _ in range(4)))
+        await asyncio.gather(*(refused(alice, "/ai/chat/stream", within=4) for _ in range(4)))
 
         assert len(upstream.calls) == 1
     await recovered(alice, within=10)

@@ -158,7 +158,7 @@ async def test_a_stop_on_another_instance_is_heard_at_once(
             reader, generation_id = await begin(stack, here, upstream)
             answer = await there.http.post(f"/ai/generations/{generation_id}/stop")
             assert answer.status_code == 202
-            assert await stopped(reader, within=20) < 20
+            await stopped(reader, within=20)
 
 
 async def test_a_deleted_conversation_and_a_deactivated_user_stop_what_runs_elsewhere_at_once(
@@ -210,12 +210,14 @@ async def test_of_twenty_equal_posts_over_both_one_calls_the_model(
     key = {"Idempotency-Key": "once"}
 
     async def posted(user: User) -> Stream:
-        while True:  # who comes where it is not on record yet is told to come again
+        while True:
+            began = time.monotonic()
             answer = await user.http.post("/ai/chat/stream", json={"message": "Count"}, headers=key)
-            if answer.status_code != 429:
-                assert answer.status_code == 200, answer.text
+            if answer.status_code == 200:
                 return Stream.of(answer.content)
-            await asyncio.sleep(0.1)
+            # The other instance has counted it, and takes longer than usual to have it on record.
+            assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+            assert time.monotonic() - began > 0.2, "it was waited for"
 
     async with asyncio.timeout(30):
         streams = await asyncio.gather(*(posted(user) for user in users * 10))

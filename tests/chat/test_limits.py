@@ -68,11 +68,13 @@ async def test_of_two_posts_to_a_conversation_on_two_instances_exactly_one_wins(
     one, other = await serve(), await serve()
     here, there = await one.user(), await other.user()
     conversation_id = (await here.chat("Hello")).start["conversation_id"]
-    upstream.script(Answer(WORDS, first_delay=2))
-    for _ in range(5):
-        responses = await asyncio.gather(
-            *(_post(user, "Count", conversation_id=conversation_id) for user in (here, there))
-        )
+    upstream.script(HELD)
+    for turn in range(5):
+        posts = [asyncio.create_task(_post(user, "Count", conversation_id=conversation_id)) for user in (here, there)]
+        call = await upstream.requested(2 + turn)
+        await asyncio.wait(posts, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        await upstream.finish(request=call)
+        responses = await asyncio.gather(*posts)
         assert sorted(response.status_code for response in responses) == [200, 409]
     assert len(await here.messages(conversation_id)) == 12
 

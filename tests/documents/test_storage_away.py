@@ -134,8 +134,9 @@ async def test_a_bucket_that_goes_in_the_middle_costs_nothing(
 
 @pytest.mark.parametrize("how", ["cancelled", "deleted"])
 async def test_nobody_waits_for_a_bucket_to_be_rid_of_a_document(
-    alice: User, bucket: S3Server, tmp_path: Path, database_url: str, how: str
+    serve: Serve, bucket: S3Server, tmp_path: Path, database_url: str, how: str
 ) -> None:
+    alice = await (await serve(**settings_of(bucket) | {"s3_timeout": 30})).user("alice")
     bucket.read_fault = "hang"
     (document,) = await added(alice, ("report.pdf", report(3)))
     async with asyncio.timeout(10):

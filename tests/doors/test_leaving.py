@@ -82,12 +82,13 @@ async def test_in_its_midst(service: Service, newcomer: User, vendor: Upstream, 
 
 
 async def test_between_two_attempts_there_is_no_second(service: Service, newcomer: User, vendor: Upstream) -> None:
-    vendor.script(Refuse(503, headers={"retry-after": "3"}))
+    vendor.script(Refuse(503, headers={"retry-after": "5"}))
     reading = asyncio.create_task(asked(newcomer, "/v1/chat/completions", stream=True))
     await vendor.ended()
     await asyncio.sleep(0.05)
     reading.cancel()
-    await nothing_stays(service, newcomer)
+    async with asyncio.timeout(4):
+        await nothing_stays(service, newcomer)
     assert len(vendor.calls) == 1
 
 

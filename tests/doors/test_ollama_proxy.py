@@ -277,7 +277,8 @@ async def test_a_refusal_has_its_status_and_our_words(
 async def test_a_silence_is_given_up(vendor: Upstream, impatient: User) -> None:
     vendor.script(Silence())
     answer = await impatient.http.post("/ollama/chat", json=HELLO)
-    assert answer.status_code == 504
+    assert (answer.status_code, answer.headers["content-type"]) == (504, "application/json")
+    assert set(answer.json()) == {"error"}
     assert "in time" in answer.json()["error"]
 
 

@@ -186,10 +186,10 @@ async def test_when_to_come_back_is_true(serve: Serve, counted_in: dict[str, str
 
 
 async def test_of_several_limits_all_hold_and_the_tightest_shows(serve: Serve) -> None:
-    alice = await (await serve(rate_limit_default="2/5 second;3/minute")).user()
+    alice = await (await serve(rate_limit_default="2/3 second;3/minute")).user()
 
     first = await look(alice, 3)
-    await asyncio.sleep(5.05)
+    await asyncio.sleep(3.05)
     second = await look(alice, 2)
 
     assert statuses(first) == [200, 200, 429]

@@ -41,7 +41,7 @@ async def test_an_idle_process_goes_at_once(number: signal.Signals, launch: Laun
 
     process.signal(number)
 
-    await assert_left_quietly(process, number, within=10)
+    await assert_left_quietly(process, number, within=4.5)  # less than open connections get
 
 
 async def test_a_running_answer_finishes_and_nothing_new_begins(
@@ -163,7 +163,7 @@ async def test_killed_while_it_drains_it_has_lost_no_more_than_a_moment(
 
 async def test_readers_that_do_not_read_do_not_hold_the_process(launch: Launch, upstream: Upstream) -> None:
     upstream.script(Answer(("a" * 3000,) * 3000))
-    process = await launch(drain_seconds="1")
+    process = await launch(drain_seconds="1", reader_timeout="300")
     alice = await process.user()
     async with alice.http.stream("POST", "/ai/chat/stream", json={"message": "Flood"}) as response:
         assert response.status_code == 200

@@ -222,7 +222,7 @@ async def test_when_the_parent_is_killed_the_workers_finish_and_go_and_leave_the
 async def test_idle_workers_go_at_once(workers: Workers) -> None:
     workers.process.signal(signal.SIGINT)
 
-    await assert_left_quietly(workers.process, signal.SIGINT, within=15)
+    await assert_left_quietly(workers.process, signal.SIGINT, within=4.5)
 
 
 @on_a_server

@@ -149,7 +149,7 @@ async def test_many_callers_share_one_fetch_and_a_list_is_kept_ten_minutes() -> 
 
 async def test_a_list_that_is_due_is_renewed_behind_those_who_ask() -> None:
     shelf, clock = Shelf("openai", ["old"]), Clock()
-    models = catalogue(shelf, clock=clock)
+    models = catalogue(shelf, clock=clock, fetch_seconds=3600)
     await models.models()
     clock.now, shelf.listed, shelf.slow = 601, ["new"], True
     async with asyncio.timeout(10):

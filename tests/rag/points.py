@@ -15,15 +15,7 @@ async def points(backend: Backend, user_id: str) -> int:
 
 async def no_points(backend: Backend, user_id: str) -> bool:
     """False also where it cannot be asked yet."""
-    return await _asked(backend, user_id) == 0
-
-
-async def some_points(backend: Backend, user_id: str) -> bool:
-    return (await _asked(backend, user_id) or 0) > 0
-
-
-async def _asked(backend: Backend, user_id: str) -> int | None:
     try:
-        return await points(backend, user_id)
+        return not await points(backend, user_id)
     except VectorsUnavailable:
-        return None
+        return False

@@ -124,27 +124,27 @@ async def test_a_crowd_at_a_frozen_redis_waits_once(connect: Connect, redis_serv
 
     times = await asyncio.gather(*(took(counters.spend(LIMIT, "it", "ada")) for _ in range(300)))
 
-    assert max(times) < PATIENCE + 2 * SLACK
+    assert max(times) < PATIENCE + SLACK
     assert locally["away"] == 300
     redis_server.thaw()
 
 
 async def test_the_loop_goes_on_while_redis_is_frozen(connect: Connect, redis_server: Real) -> None:
-    counters, _, _ = connect(redis_server.url, PATIENCE)
+    counters, _, _ = connect(redis_server.url, 1.0)
     redis_server.freeze()
-    worst = 0.0
+    beats = 0
 
     async def heartbeat() -> None:
-        nonlocal worst
+        nonlocal beats
         while True:
-            worst = max(worst, await took(asyncio.sleep(0.01)))
+            await asyncio.sleep(0.01)
+            beats += 1
 
     beat = asyncio.create_task(heartbeat())
-    for _ in range(10):
-        await counters.spend(LIMIT, "it", "ada")
+    await counters.spend(LIMIT, "it", "ada")
     beat.cancel()
 
-    assert worst < SLACK
+    assert beats > 5
     redis_server.thaw()
 
 
