@@ -17,6 +17,8 @@ _BACKLOG = 2048
 _UNSENT = 64 * 1024
 """Bytes that the kernel takes for a reader before it can send them. For one that reads nothing it would take megabytes,
 and keep them after we have given it up."""
+_KEPT_IDLE = 75
+"""Seconds for which a connection may wait for its next request."""
 _NOT_STARTED = 3
 """The exit code, as uvicorn's own command has it."""
 
@@ -31,6 +33,9 @@ def server_config(app: FastAPI, **options: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whoever connects from this host could name any address as its own
+        # Longer than clients and proxies keep an idle connection (httpx 5 s, load balancers 60 s): whoever closes first
+        # must be the one that sends the next request, or that would now and then meet a closing connection.
+        timeout_keep_alive=_KEPT_IDLE,
         # Answers have drained by then; what is left are connections whose readers do not read.
         timeout_graceful_shutdown=5,
         workers=1,  # else it reads WEB_CONCURRENCY, and fails at an empty one

@@ -23,7 +23,7 @@ from app.protocol import Protocol
 from app.server import server_config
 from tests.backend import Backend
 
-HURRY = 0.3
+HURRY = 0.6
 KIB = 1024
 UPGRADE = b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 
@@ -215,8 +215,8 @@ async def test_a_head_within_the_bound_is_answered(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("offer", [b"", UPGRADE], ids=["plain", "upgrade"])
-async def test_a_large_body_is_not_a_head(server: str, offer: bytes) -> None:
-    async with connected(server) as connection:
+async def test_a_large_body_is_not_a_head(unhurried: str, offer: bytes) -> None:
+    async with connected(unhurried) as connection:
         await connection.send(
             b"POST /echo HTTP/1.1\r\n" + offer + b"Content-Length: 5000000\r\n\r\n" + b"a" * 5_000_000
         )
@@ -233,9 +233,9 @@ async def test_a_large_body_is_not_a_head(server: str, offer: bytes) -> None:
     ],
     ids=["one-packet", "packets", "chunked", "trailer"],
 )
-async def test_an_offered_upgrade_is_ignored(server: str, parts: tuple[bytes, ...]) -> None:
+async def test_an_offered_upgrade_is_ignored(unhurried: str, parts: tuple[bytes, ...]) -> None:
     first, *rest = parts
-    async with connected(server) as connection:
+    async with connected(unhurried) as connection:
         for _ in range(2):
             await connection.send(b"POST /echo HTTP/1.1\r\n" + UPGRADE + first, *rest)
             answer = await connection.answer()
@@ -244,11 +244,11 @@ async def test_an_offered_upgrade_is_ignored(server: str, parts: tuple[bytes, ..
         assert (await connection.answer()).json["method"] == "GET"
 
 
-async def test_requests_behind_an_upgrade_are_answered_in_turn(server: str) -> None:
+async def test_requests_behind_an_upgrade_are_answered_in_turn(unhurried: str) -> None:
     count = 1500  # in one packet: more than calls may be nested
     post = b"POST /echo HTTP/1.1\r\n" + UPGRADE + b"Content-Length: 1\r\n\r\n"
     get = b"GET /echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    async with connected(server) as connection:
+    async with connected(unhurried) as connection:
         await connection.send(post + b"a" + post + b"b" + get * count)
         assert [(await connection.answer()).json["start"] for _ in range(3)] == ["a", "b", ""]
         for _ in range(count - 1):
@@ -273,6 +273,16 @@ async def test_a_head_has_a_deadline_however_it_drips(hurried: str) -> None:
         await connection.send(b"GET /echo HTTP/1.1\r\nX-A: ")
         await connection.send(*[b"a"] * 5)
         assert_refused(await connection.answer(within=10), 408, "request_timeout")
+
+
+async def test_a_connection_outlasts_the_idle_time_of_its_client(server: str) -> None:
+    """The SDKs' client drops it after five seconds; were it closed here at that time, too, requests would be lost."""
+    async with connected(server) as connection:
+        await connection.send(b"GET /echo HTTP/1.1\r\n\r\n")
+        assert (await connection.answer()).status == 200
+        await asyncio.sleep(6)
+        await connection.send(b"GET /echo HTTP/1.1\r\n\r\n")
+        assert (await connection.answer()).status == 200
 
 
 async def test_the_next_head_has_a_deadline_of_its_own(hurried: str) -> None:
