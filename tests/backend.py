@@ -278,7 +278,7 @@ class Process(Client):
         if ready:
             await self.wait_ready()
 
-    async def wait_ready(self, *, within: float = 30.0) -> None:
+    async def wait_ready(self, *, within: float = 120.0) -> None:
         async with asyncio.timeout(within), httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
             while True:
                 try:

@@ -215,16 +215,16 @@ async def create_database(server: str, schema: str) -> str:
 
 async def drop_database(url: str) -> None:
     name = database_url(url).database
-    drop = f"SET lock_wait_timeout=1; DROP DATABASE {name}"
+    drop = f"DROP DATABASE {name}"
     try:
-        await _query(url, drop)
+        await _query(url, f"SET lock_wait_timeout=1; {drop}")
     except asyncmy.errors.OperationalError:
         # Somebody still reads or writes there.
         others = "SELECT id FROM information_schema.processlist WHERE db = %s AND id != CONNECTION_ID()"
         for (connection,) in await _query(url, others, [name]):
             with suppress(asyncmy.errors.OperationalError):  # it has gone by itself
                 await _query(url, f"KILL {connection}")
-        await _query(url, drop)
+        await _query(url, f"SET lock_wait_timeout=60; {drop}")
 
 
 async def _query(url: str, statements: str, values: list[Any] | None = None) -> list[Any]:

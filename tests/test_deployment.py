@@ -239,7 +239,7 @@ class Container(Client):
         return code == 0
 
     def wait_healthy(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self.healthy():
             assert self.process.poll() is None, self.process.communicate()[0].decode()
             assert time.monotonic() < deadline, "it does not become healthy"

@@ -260,7 +260,7 @@ async def test_a_drain_ends_a_turn_that_waits_for_its_summary(
 
         await backend.house.drain(0)
 
-        told = Stream(await reader.rest(within=5))
+        told = Stream(await reader.rest(within=20))
     assert (told.failure["code"], told.failure["retryable"]) == ("instance_draining", True)
     (call,) = asked(upstream, "small")
     assert call.ended == "aborted"
@@ -301,7 +301,8 @@ async def test_a_conversation_that_is_deleted_while_it_is_summed_up_stays_delete
 async def test_of_an_account_that_goes_while_it_is_summed_up_nothing_is_kept(
     database_kind: str, serve: Serve, upstream: Upstream
 ) -> None:
-    backend = await summing(serve, upstream, Answer((SUMMARY,), hold=True))
+    # Nobody looks who is gone: the summary is there, and nobody to keep it for.
+    backend = await summing(serve, upstream, Answer((SUMMARY,), hold=True), checkpoint_seconds=60)
     alice = await backend.user()
     conversation_id = await talk(alice, 9)
     user_id = (await alice.http.get("/users/me")).json()["id"]
@@ -316,7 +317,7 @@ async def test_of_an_account_that_goes_while_it_is_summed_up_nothing_is_kept(
 
         await upstream.finish()
 
-        await reader.rest(within=5)
+        await reader.rest(within=20)
     async with backend.house.database.snapshot() as tx:
         assert (await tx.usage.booked(user_id, limit=10, cursor=None)).items == []
 

@@ -67,7 +67,7 @@ class Image:
     def run(self, command: Sequence[str], **environment: str) -> tuple[int, str]:
         """Its exit code, and all that it printed."""
         process = self.start(command, **environment)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
         return process.returncode, output.decode()
 
     def files(self) -> set[Path]:

@@ -165,7 +165,9 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(backend: Backen
     async with raw(backend, alice, "Content-Length: 900000", path=NOTES) as (_, writer):
         writer.write(body)
         await writer.drain()
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(10):
+            while not on_disk(tmp_path):
+                await asyncio.sleep(0.02)
     async with asyncio.timeout(10):
         while on_disk(tmp_path):
             await asyncio.sleep(0.05)

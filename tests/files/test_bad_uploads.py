@@ -93,7 +93,10 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     async with raw(backend, alice, f"Content-Length: {MOST}") as (_, writer):
         writer.write(head() + os.urandom(65536) * count)
         await writer.drain()
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(10):
+            while count and not on_disk(tmp_path):
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
     async with asyncio.timeout(10):
         while on_disk(tmp_path):
             await asyncio.sleep(0.05)

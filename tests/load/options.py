@@ -59,7 +59,7 @@ class Options:
 
 _QUICK = Options(
     users=20,
-    paces=[replace(pace, thinking=(0, max(pace.thinking) / 20), warmth=0.2, measured=0.6) for pace in PACES],
+    paces=[replace(pace, thinking=(0, max(pace.thinking) / 20), warmth=0.0, measured=1.2) for pace in PACES],
     size=Size(streams=50, chunks=(4, 6), apart=50, calm=0.2),
     readers=Readers(
         silent=4, dripping=2, healthy=3, long=Plan(300, letters=3500), paced=Plan(20, apart=50), patience=20

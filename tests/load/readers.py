@@ -186,11 +186,21 @@ async def _examine_stored(on: Stage, people: Sequence[Person], found: Held) -> N
                 found.errors.append("the post of one that does not read was refused")
                 continue
             (conversation,) = conversations
-            answer = (await _items(http, person, f"/conversations/{conversation['id']}/messages"))[-1]
+            answer = await _answer(http, person, conversation["id"])
             if answer["status"] == "complete" and digest(answer["content"].encode()) == kept[f"stuck-{number}"]:
                 found.stored += 1
             else:
                 found.errors.append(f"stored as {answer['status']}: {answer['content'][:200]}")
+
+
+async def _answer(http: httpx.AsyncClient, person: Person, conversation_id: str) -> Mapping[str, str]:
+    """The newest message once it is written, which it may be after who does not read was dropped."""
+    async with asyncio.timeout(60):
+        while True:
+            answer = (await _items(http, person, f"/conversations/{conversation_id}/messages"))[-1]
+            if answer["status"] != "streaming":
+                return answer
+            await asyncio.sleep(0.1)
 
 
 async def _items(http: httpx.AsyncClient, person: Person, path: str) -> Sequence[dict[str, str]]:

@@ -26,7 +26,7 @@ async def test_a_quick_run_brings_every_figure() -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(240):
+    async with asyncio.timeout(600):
         output, errors = (said.decode() for said in await process.communicate())
 
     assert process.returncode == 0, errors

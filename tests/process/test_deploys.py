@@ -78,7 +78,7 @@ async def test_the_new_version_waits_for_its_migration_while_the_old_one_serves_
 
             code, said = await migrate(new)
             assert (code, "planted_1" in said) == (0, True), said
-            await new.wait_ready(within=10)
+            await new.wait_ready()
             assert await state(old) == (200, "ok")
 
             with_new = await new.user()

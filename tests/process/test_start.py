@@ -100,7 +100,7 @@ async def test_a_second_process_on_the_same_file_refuses_to_start(
     (line,) = said.splitlines()
     assert "SQLite" in line
     assert "DATABASE_URL" in line
-    await first.wait_ready(within=10)
+    await first.wait_ready()
     await first.user()
 
 

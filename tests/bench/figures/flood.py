@@ -70,7 +70,9 @@ async def _streams(on: Field) -> list[float]:
             asked.append(connection.ask(request))
             await asyncio.sleep(_APART / len(requests))
         examine(on.ours, await asyncio.gather(*asked), chunks)
-    return [gap for connection in connections for gap in _gaps(connection.came[min(_WARM, chunks // 2) :])]
+    return [
+        gap for connection in connections for gap in _gaps(connection.came[min(_WARM, len(connection.came) // 2) :])
+    ]
 
 
 def _gaps(came: Sequence[float]) -> list[float]:

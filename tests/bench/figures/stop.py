@@ -10,7 +10,7 @@ from tests.bench.contestants import ledger, succeeded
 from tests.bench.figures.field import Field
 from tests.bench.load import Connection, once
 
-_PATIENCE = 5.0
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
