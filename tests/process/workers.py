@@ -58,7 +58,7 @@ async def ending(workers: Workers) -> AsyncIterator[Workers]:
     finally:
         with suppress(ProcessLookupError, TimeoutError):
             workers.process.signal(signal.SIGTERM)
-            await workers.process.exited(within=5)
+            await workers.process.exited(within=30)
         for _, pid in workers._told:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
