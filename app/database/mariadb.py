@@ -37,7 +37,9 @@ def connector(connect_timeout: float, statement_timeout: float | None) -> Callab
         # As bytes: the driver would take it for Latin-1.
         password = (options.pop("password", None) or "").encode()
         connection = _Connection(password=password, init_command=_session(statement_timeout), **options)  # type: ignore[no-untyped-call]  # the driver's
-        # The driver's own limit ends when the socket is open; the server may say nothing after that.
+        # The driver's own limit ends when the socket is open; the server may say nothing after that. And it is kept by
+        # asyncio.wait_for, which in Python 3.11 loses a cancellation that comes just as the socket opens.
+        connection._connect_timeout = None  # type: ignore[attr-defined]  # which the driver's types do not tell of
         async with asyncio.timeout(connect_timeout):
             await connection.connect()
             connection.longest = await _longest(connection)

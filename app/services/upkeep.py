@@ -11,6 +11,7 @@ from app import migrations
 from app.core.config import Settings, StartRefused
 from app.core.errors import DatabaseUnavailable
 from app.core.logging import describe
+from app.core.tasks import end
 from app.database import Database
 from app.generation.checkpoints import Checkpointer
 from app.generation.leases import Lease
@@ -158,9 +159,7 @@ class Upkeep:
             self._begin(standing)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self._closing.stop()
         await self._clearing.stop()
         await self._index.lay_down()
@@ -261,7 +260,7 @@ class Upkeep:
         await self._reindexing.run_forever()
 
     def _begin(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
-        self._tasks.append(asyncio.create_task(kept_alive(work)))
+        self._tasks.append(asyncio.create_task(kept_alive(work), name=getattr(work, "__qualname__", None)))
 
 
 async def kept_alive(work: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -153,6 +153,24 @@ async def test_who_is_cancelled_while_a_statement_runs_leaves_no_answer_to_other
         assert await tx.users.with_password("cancelled@example.com") is None
 
 
+async def test_a_cancellation_is_heeded_at_every_moment_of_connecting(address: str) -> None:
+    """Python 3.11's `asyncio.wait_for`, with which the driver opens its socket, would lose it at one."""
+
+    async def ask_and_stay(database: Database) -> None:
+        async with database.snapshot() as tx:
+            await tx._connection.rows(NUMBER, {"number": 1})
+        await asyncio.Event().wait()
+
+    for moment in range(60):
+        database = opened(address)
+        asking = asyncio.create_task(ask_and_stay(database))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        asking.cancel()
+        assert await asyncio.wait({asking}, timeout=5) == ({asking}, set()), f"lost after {moment} turns of the loop"
+        await database.close()
+
+
 async def test_a_connection_that_the_server_has_ended_is_replaced(
     database: Database,
 ) -> None:
