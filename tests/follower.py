@@ -25,6 +25,8 @@ class Follower:
         self.over = False
         self.last_at = 0.0
         """When the newest bytes came, by `time.monotonic()`."""
+        self._arrivals: list[tuple[float, int]] = []
+        """When bytes came, and how many there were then."""
 
     @classmethod
     def post(cls, user: User, message: str, **body: Any) -> Self:
@@ -46,6 +48,10 @@ class Follower:
     def stream(self) -> Stream:
         """What has arrived in whole events."""
         return Stream.of(self.body)
+
+    def seen_until(self, moment: float) -> Stream:
+        """What had arrived by then."""
+        return Stream.of(self.body[: max((size for at, size in self._arrivals if at <= moment), default=0)])
 
     @property
     def status(self) -> int:
@@ -80,6 +86,7 @@ class Follower:
                 async for chunk in self.response.aiter_bytes():
                     self.body += chunk
                     self.last_at = time.monotonic()
+                    self._arrivals.append((self.last_at, len(self.body)))
                     await self._wake()
             finally:
                 await self.response.aclose()

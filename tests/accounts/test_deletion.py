@@ -251,12 +251,14 @@ async def test_others_are_served_while_much_is_deleted(backend: Backend, databas
     alice_id = await id_of(alice)
     await store(database_url, alice_id, [["x" * 2000] * 300 for _ in range(20)])
     deletion = asyncio.create_task(alice.http.delete("/users/me", timeout=60))
-    served = 0
+    loop, times = asyncio.get_running_loop(), []
     while not deletion.done():
+        began = loop.time()
         assert (await bob.http.patch("/users/me", json={"name": "Bob"})).status_code == 200
-        served += 1
+        times.append(loop.time() - began)
     assert (await deletion).status_code == 204
-    assert served > 2
+    assert len(times) > 2
+    assert sorted(times)[-2] < 2.0  # one may meet a pause of the machine
     await cleared(database_url, alice_id)
 
 

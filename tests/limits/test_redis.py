@@ -73,7 +73,7 @@ async def test_with_redis_away_from_the_start_everything_works(
     assert scrape.value("ai_redis_away") == 1
 
     redis_server.start()
-    assert await healed(backend) < 15
+    assert await healed(backend) < 6
     assert await ready(backend) == SHARED
     assert (await Scrape.of(backend)).value("ai_redis_away") == 0
 
@@ -98,7 +98,7 @@ async def test_requests_go_on_through_an_outage_that_is_logged_twice(
     assert sum(times) < 12  # 60 times a quarter of a second, if each had waited
 
     redis_server.thaw() if fault == "frozen" else redis_server.start()
-    assert await healed(backend) < 15
+    assert await healed(backend) < 6
     assert await look(alice, 5) == [200] * 5
     changes = [record.message for record in caplog.records if record.name.startswith("app.stores")]
     assert changes == ["redis is away", "redis is back"]

@@ -24,7 +24,7 @@ KEY = f"{PREFIX}:limits:LIMITER/it/ada/3/1/minute"
 Counting = tuple[SharedCounters, RedisServer, Counter[str]]
 Connect = Callable[..., Counting]
 PATIENCE = 0.25
-SLACK = 3.0
+SLACK = 0.5
 """What a busy machine takes on top."""
 
 
@@ -78,7 +78,7 @@ async def test_a_redis_that_is_not_there_is_done_without(connect: Connect, redis
     assert server.away
 
     redis_server.start()
-    assert await back(server) < 15
+    assert await back(server) < 6
     assert (await counters.spend(THREE, "it", "ada")).windows[0].used == 1
 
 
@@ -89,11 +89,11 @@ async def test_a_redis_that_dies_and_comes_back_is_used_again(connect: Connect, 
     redis_server.kill()
 
     times = [await took(counters.spend(LIMIT, "it", "ada")) for _ in range(20)]
-    assert max(times) < PATIENCE + SLACK
+    assert sorted(times)[-2] < PATIENCE + SLACK  # one may meet a pause of the machine
     assert locally["away"] == 20
 
     redis_server.start()
-    assert await back(server) < 15
+    assert await back(server) < 6
     for _ in range(20):
         await counters.spend(LIMIT, "it", "ada")
     assert locally["away"] == 20
@@ -108,11 +108,11 @@ async def test_a_frozen_redis_costs_the_first_a_moment_and_the_others_nothing(
 
     first = [await took(counters.spend(LIMIT, "it", "ada")) for _ in range(5)]
     later = [await took(counters.spend(LIMIT, "it", "ada")) for _ in range(1000)]
-    assert max(first) < PATIENCE + SLACK
+    assert sorted(first)[-2] < PATIENCE + SLACK
     assert sum(later) < 5  # each would have waited a quarter of a second
 
     redis_server.thaw()
-    assert await back(server) < 15
+    assert await back(server) < 6
     assert (await counters.spend(LIMIT, "it", "ada")).granted
 
 
@@ -124,7 +124,7 @@ async def test_a_crowd_at_a_frozen_redis_waits_once(connect: Connect, redis_serv
 
     times = await asyncio.gather(*(took(counters.spend(LIMIT, "it", "ada")) for _ in range(300)))
 
-    assert max(times) < PATIENCE + SLACK
+    assert max(times) < PATIENCE + 3
     assert locally["away"] == 300
     redis_server.thaw()
 
@@ -156,7 +156,7 @@ async def test_a_slow_redis_is_waited_for_and_never_past_the_patience(connect: C
         assert not locally
 
         proxy.delay = 30
-        assert await took(counters.spend(LIMIT, "it", "ada")) < 1 + SLACK
+        assert await took(counters.spend(LIMIT, "it", "ada")) < 1 + 4 * SLACK
         assert locally == {"away": 1}
 
 

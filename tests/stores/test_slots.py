@@ -17,7 +17,7 @@ from tests.stores.slow_proxy import SlowProxy
 PATIENT = 10.0
 """More than a busy machine takes, where a test is not about that."""
 PATIENCE = 0.25
-SLACK = 3.0
+SLACK = 0.75
 GOOD_FOR = 3.0
 """Seconds that a slot is good for here, so that tests need not wait long."""
 
@@ -234,12 +234,12 @@ async def test_nobody_waits_long_and_what_was_taken_alone_is_shared_soon_after(
     await take(one.slots, "before")
     redis_server.freeze() if fault == "frozen" else redis_server.kill()
 
-    slowest = 0.0
+    times = []
     for name in (f"{number}" for number in range(30)):
         began = time.monotonic()
         await take(one.slots, name)
-        slowest = max(slowest, time.monotonic() - began)
-    assert slowest < PATIENCE + SLACK
+        times.append(time.monotonic() - began)
+    assert sorted(times)[-2] < PATIENCE + SLACK  # one may meet a pause of the machine
     assert await one.slots.taken("ada") == 3
 
     redis_server.thaw() if fault == "frozen" else redis_server.start()
