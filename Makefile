@@ -18,6 +18,8 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 # are. Not with arguments: a few tests are there sooner
 # without workers, and `-s` and `--pdb` work. And not with TEST_REDIS_URL, which workers would empty under each other.
 ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# What fails by chance fails nothing, where all are run: tests/again.py says when.
+AGAIN := -p tests.again
 
 # It takes all cores by itself, and gives everything that breaks so many seconds.
 ALONE := tests/chaos/test_chaos.py
@@ -43,7 +45,7 @@ run: $(RUN_STAMP) ## Migrate the database and start the service; Ctrl-C lets run
 	@exec $(BIN)/python -m app.main
 
 test: install ## Run the tests on all cores; `make test ARGS="-k stream"` passes on to pytest. With CI=true a skip is a failure
-	@$(PYTEST) $(if $(ARGS)$(TEST_REDIS_URL),$(ARGS),$(ON_ALL_CORES) --ignore $(ALONE))
+	@$(PYTEST) $(if $(ARGS)$(TEST_REDIS_URL),$(ARGS),$(ON_ALL_CORES) $(AGAIN) --ignore $(ALONE))
 	@$(if $(ARGS)$(TEST_REDIS_URL),,$(PYTEST) $(ALONE))
 
 fuzz: $(TEST_STAMP) ## Send generated requests to the whole API; FUZZ_EXAMPLES=200 for each route, FUZZ_SEED=7 for a run again
