@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -92,6 +92,11 @@ class IndexSweeper:
         rows = await self._rows(user_id)
         there = await self._index.kept.documents(space, user_id)
         doubtful = _doubtful(rows, there)
+        if doubtful:
+            # What was noted by the first look, and is learnt by the second, is nobody's fault.
+            noted = await self._noted(space, doubtful)
+            there = await self._index.kept.documents(space, user_id)
+            doubtful = sorted(set(doubtful).intersection(_doubtful(rows, there)).difference(noted))
         found = Swept()
         for first in range(0, len(doubtful), _DOCUMENTS_AT_ONCE):
             part = await self._confirmed(space, user_id, doubtful[first : first + _DOCUMENTS_AT_ONCE], rows, there)
@@ -106,6 +111,13 @@ class IndexSweeper:
             rows |= {each.document_id: each for each in found}
             after = found[-1].document_id
         return rows
+
+    async def _noted(self, space: Space, document_ids: Sequence[str]) -> Collection[str]:
+        noted: set[str] = set()
+        for first in range(0, len(document_ids), _DOCUMENTS_AT_ONCE):
+            part = document_ids[first : first + _DOCUMENTS_AT_ONCE]
+            noted.update(await self._database.now.index.noted(space.name, part))
+        return noted
 
     async def _confirmed(
         self, space: Space, user_id: str, doubtful: Sequence[str], rows: Mapping[str, Held], there: Mapping[str, int]

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.database import Database
 from app.domain.documents import Document, DocumentStatus
 from app.domain.vectors import Point, Space, SparseVector
 from app.repositories.base import new_id
+from app.services.index import DUTY
 from tests.eval.memory import MemoryVectors
 from tests.rag import rows
 from tests.rag.conftest import Keep
@@ -64,7 +66,7 @@ async def test_documents_that_come_and_go_meanwhile_are_right_afterwards(databas
     alice, documents = await shelf(database, count=60)
     await keep(first)
     await eventually(lambda: all_ready(database, documents))
-    second.pause = 0.1
+    second.pause = 0.3  # so that it learns for longer than the six below take
 
     keeper = await keep(second)
     for number in range(0, 60, 10):
@@ -213,6 +215,42 @@ async def test_the_sweeper_notes_what_is_in_one_alone(
     await eventually(lambda: _nothing_waits(database))
     assert not await keeper.sweeper.sweep(space)
     assert await keeper.store.tenants(space) == [alice]
+
+
+class Learning(MemoryVectors):
+    """When its documents were counted so often from now on, `learn` is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 0
+        self.learn: Callable[[], Awaitable[None]] | None = None
+
+    async def documents(self, space: Space, tenant: str) -> Mapping[str, int]:
+        there = await super().documents(space, tenant)
+        self.left -= 1
+        if self.learn is not None and self.left == 0:
+            await self.learn()
+        return there
+
+
+@pytest.mark.parametrize("look", [1, 2])
+async def test_what_is_learnt_while_the_sweeper_looks_is_nobodys_fault(database: Database, look: int) -> None:
+    alice, documents = await shelf(database, count=3)
+    store = Learning()
+    async with keeping(Keeper(database, SharedPlace(store))) as keeper:
+        await eventually(lambda: all_ready(database, documents))
+    space = Space((await database.now.index.spaces())[0].name)
+    await rows.delete(database, documents[1])
+
+    async def learn() -> None:
+        async with database.transaction() as tx:
+            assert await tx.index.take_duty(DUTY, keeper.index.holder, 60)
+        (change,) = await database.now.index.next(space.name, limit=9)
+        await keeper.learning.forget(space, alice, documents[1].id, [change.id])
+
+    store.left, store.learn = look, learn
+    assert not await keeper.sweeper.sweep(space)
+    assert await _nothing_waits(database)
 
 
 async def test_spaces_that_nobody_knows_are_dropped(database: Database, keep: Keep) -> None:
