@@ -202,6 +202,7 @@ async def test_a_post_that_was_refused_leaves_the_ticket_unspent(
     upstream.script(Answer(WORDS, hold=True), model="slow")
     async with posting(alice, "Count", model="openai/slow") as running:
         busy = (await running.event()).json["conversation_id"]
+        await upstream.requested(2)
         calls = len(upstream.calls)
 
         for query, status in (

@@ -11,6 +11,7 @@ from app.models.chat import compactions, conversations, messages
 from app.models.generations import generation_logs, generations
 from app.models.search import search_entries
 from app.models.usage import usage_records
+from app.services.expiry import Expiry
 from tests.accounts.behind import alter, rows
 from tests.backend import Backend, User
 from tests.chat.conversation_files import bring, chain, document
@@ -86,9 +87,8 @@ async def test_one_that_is_answered_in_at_present_stays(
     assert await listed(alice) == [start["conversation_id"]]
 
 
-async def test_one_that_is_used_at_this_moment_stays(database_kind: str, serve: Serve, database_url: str) -> None:
+async def test_one_that_is_used_at_this_moment_stays(database_kind: str, backend: Backend, database_url: str) -> None:
     """It was found, and then somebody went on with it."""
-    backend = await serve(conversation_days=1)
     alice = await backend.user()
     used, unused = [(await alice.chat("Hello")).start["conversation_id"] for _ in range(2)]
     before = datetime.now(UTC) - timedelta(days=1)
@@ -105,8 +105,7 @@ async def test_one_that_is_used_at_this_moment_stays(database_kind: str, serve: 
     assert (hidden, await listed(alice)) == (1, [used])
 
 
-async def test_many_go_in_one_sweep(serve: Serve, database_url: str) -> None:
-    backend = await serve(conversation_days=1)
+async def test_many_go_in_one_sweep(backend: Backend, database_url: str) -> None:
     alice = await backend.user()
     kept = (await alice.chat("Hello")).start["conversation_id"]
     told = document(*chain(1))
@@ -116,7 +115,7 @@ async def test_many_go_in_one_sweep(serve: Serve, database_url: str) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=2)
     await alter(database_url, update(conversations).where(conversations.c.id != kept).values(updated_at=long_ago))
 
-    await backend.house.expiry.sweep()
+    await Expiry(backend.house.database, backend.house.clearing, 1).sweep()
 
     assert await counted(database_url, conversations, messages) == {"conversations": 1, "messages": 2}
 

@@ -54,6 +54,7 @@ async def test_of_many_posts_to_a_conversation_at_once_exactly_one_wins(
 
     for response in refused:
         _is_problem(response, 409, "conversation_busy")
+    await upstream.requested(2)
     assert len(upstream.calls) == 2
     await upstream.finish()
     (answered,) = [response for response in await asyncio.gather(*posts) if response not in refused]

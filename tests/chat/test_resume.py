@@ -100,6 +100,7 @@ async def test_a_client_that_leaves_before_it_is_answered_leaves_all_or_nothing(
         await _post_and_leave(backend, alice, f"Question {step}", after=step * 0.001, answered=False)
 
     await alice.chat("And one who stays")
+    await backend.house.engine.drain(20)  # who left may still be on the way
 
     conversations = (await alice.http.get("/conversations", params={"limit": 50})).json()["items"]
     for conversation in conversations:

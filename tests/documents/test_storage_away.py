@@ -119,7 +119,7 @@ async def test_a_bucket_that_goes_in_the_middle_costs_nothing(
     backend: Backend, alice: User, bucket: S3Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bucket.read_fault = "slow"
-    (document,) = await added(alice, ("heavy.pdf", heavy(2)))
+    (document,) = await added(alice, ("heavy.pdf", heavy(5)))  # which takes six seconds
     async with asyncio.timeout(30):
         while reads(bucket) < 3:
             await asyncio.sleep(0.02)
@@ -127,7 +127,7 @@ async def test_a_bucket_that_goes_in_the_middle_costs_nothing(
     bucket.read_fault = 500
     await put_off(caplog)
     assert copies(tmp_path) == []
-    bucket.read_fault = "slow"
+    bucket.read_fault = None
     await backend.house.runner.begin()
     assert (await ready(alice, document["document_id"], within=60))["pages"] == 1
 

@@ -131,7 +131,8 @@ async def test_an_older_copy_of_the_database_costs_nobody_many_files(
         os.utime(path, (LONG_AGO, LONG_AGO))
     await backend.house.orphans.sweep()
     assert {path.name for path in on_disk(tmp_path)} == {stays["id"], *(path.name for path in later)}
-    assert [entry.levelname for entry in caplog.records if "right database" in entry.message] == ["ERROR"]
+    told = [entry.levelname for entry in caplog.records if "right database" in entry.message]
+    assert told in (["ERROR"], 2 * ["ERROR"])  # twice if its own sweep came just then
     later[0].unlink()
     await backend.house.orphans.sweep()
     assert {path.name for path in on_disk(tmp_path)} == {stays["id"], *(path.name for path in later[1:20])}

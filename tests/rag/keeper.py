@@ -15,7 +15,7 @@ from app.domain.vectors import Space, VectorStore
 from app.repositories.base import new_id
 from app.services.index import Index
 from app.services.index_learning import Learning
-from app.services.index_sweeper import IndexSweeper
+from app.services.index_sweeper import IndexSweeper, Swept
 from app.services.indexing import Indexing
 from app.services.retrieval import Retrieval
 from app.services.spaces import Spaces
@@ -66,6 +66,19 @@ class FakeEmbedder:
         return [each / length for each in vector]
 
 
+class Sweeper(IndexSweeper):
+    """As it is, but it waits while `may` is cleared."""
+
+    def __init__(self, database: Database, index: Index, metrics: Metrics) -> None:
+        super().__init__(database, index, metrics)
+        self.may = asyncio.Event()
+        self.may.set()
+
+    async def sweep(self, space: Space) -> Swept:
+        await self.may.wait()
+        return await super().sweep(space)
+
+
 class Keeper:
     """Its times are short; `seen` is how many changes are looked at in one go."""
 
@@ -81,7 +94,7 @@ class Keeper:
         self.database = database
         self.metrics = Metrics([], "test")
         self.index = Index(database, place)
-        self.sweeper = IndexSweeper(database, self.index, self.metrics)
+        self.sweeper = Sweeper(database, self.index, self.metrics)
         self.spaces = Spaces(database, self.index, embedder, self.sweeper, old_for=1)
         self.learning = Learning(database, self.index, self.metrics)
         self.indexing = Indexing(

@@ -68,11 +68,14 @@ async def test_every_process_hears_it_the_one_that_sent_it_too(start: Start, red
 
 
 async def test_who_hears_nothing_for_long_hears_on(start: Start, redis_server: Real) -> None:
-    process = start(redis_server.url, silence=0.5)
+    process = start(redis_server.url, silence=1.5)
     await listening(redis_server, 1)
     with redis_server.client() as redis:
         (before,) = redis.client_list(_type="pubsub")
-    await asyncio.sleep(1.7)
+        async with asyncio.timeout(30):
+            while redis.client_list(_type="pubsub")[0]["cmd"] != "ping":
+                await asyncio.sleep(0.05)
+    await asyncio.sleep(2.5)  # and another
 
     await process.signals.send(Signal.STOP, "it")
 
